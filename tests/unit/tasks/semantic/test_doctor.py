@@ -1,0 +1,175 @@
+"""The doctor's findings on labels that are wrong in the ways labels are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ultralytics.data.spec import DatasetSpec
+from ultralytics.errors import ConfigError, DatasetError
+from ultralytics.tasks.semantic.dataset import SemanticDataset
+from ultralytics.tasks.semantic.doctor import DoctorReport, diagnose
+
+
+def _kinds(report: DoctorReport, severity: str) -> set[str]:
+    return {finding.kind for finding in report.problems if finding.severity == severity}
+
+
+def test_good_labels_are_good(make_dataset, caplog):
+    caplog.set_level("INFO", logger="ultralytics")
+    report = diagnose(make_dataset())
+    assert report.ok
+    assert report.problems == []
+    assert "No problems found." in report.text()
+    assert "train: 4 of 4 images usable" in report.text()
+    report.raise_for_errors()
+    assert "nc=3, background=none, ignore=255" in caplog.text
+
+
+def test_binary_masks_of_0_and_255_are_recognised_and_repaired(make_dataset):
+    file = make_dataset("names: [ground, disc]", ids=(0, 255))
+    report = diagnose(file)
+    assert not report.ok
+    assert _kinds(report, "error") == {"binary 0/255"}
+    assert report.suggested_label_map == {255: 1}
+    with pytest.raises(DatasetError, match=r"only 0 and 255.*label_mapping: \{255: 1\}.*label_map=auto"):
+        report.raise_for_errors()
+    repaired = diagnose(file, label_map="auto")
+    assert repaired.ok
+    assert repaired.class_pixels("train").min() > 0
+    dataset = SemanticDataset(repaired.spec, "train", imgsz=24, train=True)
+    assert set(np.unique(dataset[0].class_map.ids)) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "yaml", ["names: [disc]", "names: [ground, disc]\nignore_index: none\nlabel_mapping: {255: 1}"]
+)
+def test_0_and_255_for_one_class_or_with_a_mapping(make_dataset, yaml):
+    report = diagnose(make_dataset(yaml, ids=(0, 255)))
+    assert report.suggested_label_map == ({255: 1} if "mapping" not in yaml else None)
+    assert report.ok == ("mapping" in yaml)
+
+
+def test_real_void_beside_two_classes_is_no_fault(make_dataset):
+    assert diagnose(make_dataset("names: [ground, disc]", ids=(0, 1, 255))).ok
+
+
+def test_one_based_ids_are_recognised_and_repaired(make_dataset):
+    file = make_dataset(ids=(1, 2, 3))
+    report = diagnose(file)
+    assert _kinds(report, "error") == {"one-based ids"}
+    assert report.suggested_label_map == {1: 0, 2: 1, 3: 2}
+    repaired = diagnose(file, label_map="auto")
+    assert repaired.ok
+    assert repaired.class_pixels("train").sum() == 4 * 24 * 36
+    assert diagnose(file, label_map={1: 0, 2: 1, 3: 2}).ok
+
+
+def test_ids_out_of_range_stop_and_are_named(make_dataset):
+    mask = np.zeros((24, 36), np.uint8)
+    mask[5, 7] = 204
+    report = diagnose(make_dataset(masks={"train/1": mask}))
+    assert not report.ok
+    assert report.suggested_label_map is None
+    with pytest.raises(DatasetError, match=r"1\.png' holds id 204 \(1 pixels, first at row 5, column 7\)"):
+        report.raise_for_errors()
+
+
+def test_a_few_unusable_images_are_a_warning_and_all_of_them_an_error(make_dataset):
+    report = diagnose(make_dataset(masks={"train/1": np.zeros((24, 36, 3), np.uint8)}))
+    assert report.ok
+    assert _kinds(report, "warning") == {"images left out"}
+    assert "1.png' has 3 channels" in report.text()
+    masks = {f"train/{number}": np.zeros((24, 36, 3), np.uint8) for number in range(4)}
+    with pytest.raises(DatasetError, match="4 of 4 train images cannot be used"):
+        diagnose(make_dataset(masks=masks, name="all")).raise_for_errors()
+
+
+def test_a_missing_split_is_said_before_training(make_dataset):
+    file = make_dataset()
+    file.write_text(file.read_text().replace("images/val", "images/nothing"))
+    with pytest.raises(DatasetError, match=r"the val images '.*nothing' do not exist"):
+        diagnose(file).raise_for_errors()
+
+
+def test_classes_without_pixels_are_named(make_dataset):
+    masks = {f"train/{number}": np.zeros((24, 36), np.uint8) for number in range(4)}
+    masks |= {f"val/{number}": np.full((24, 36), 1, np.uint8) for number in range(2)}
+    report = diagnose(make_dataset("names: [ground, disc, bar]", masks=masks))
+    text = report.text()
+    assert "Classes in val that train never shows: disc." in text
+    assert "Classes without a pixel in train and val: bar." in text
+    assert "hold a single class" in text
+    assert report.ok
+
+
+def test_labels_that_are_all_ignored_are_named(make_dataset):
+    void = np.full((24, 36), 255, np.uint8)
+    report = diagnose(make_dataset(masks={"train/2": void, "val/0": void, "val/1": void}))
+    assert report.ok
+    assert "1 train labels hold only ignored pixels: " in report.text()
+    assert "No validation label holds a pixel of any class" in report.text()
+    nothing = diagnose(make_dataset(masks={f"train/{n}": void for n in range(4)}, name="void"))
+    assert _kinds(nothing, "error") == {"nothing labelled"}
+
+
+def test_copies_between_the_splits_are_leaks(make_dataset):
+    file = make_dataset()
+    images = file.parent / "images"
+    (images / "val" / "1.png").write_bytes((images / "train" / "3.png").read_bytes())
+    report = diagnose(file)
+    assert _kinds(report, "warning") == {"leakage"}
+    file.write_text(file.read_text().replace("images/val", "images/train"))
+    assert _kinds(diagnose(file), "warning") == {"val is train"}
+
+
+def test_masks_without_an_image_are_orphans(make_dataset, write_image):
+    file = make_dataset()
+    write_image(file.parent / "masks" / "train" / "99.png", np.zeros((24, 36), np.uint8))
+    report = diagnose(file)
+    assert _kinds(report, "warning") == {"label without image"}
+    assert "99.png" in report.text()
+
+
+def test_rare_classes_get_the_weights_of_the_formula(make_dataset):
+    rare = np.zeros((24, 36), np.uint8)
+    rare[0, :4] = 1
+    masks = {f"train/{number}": rare for number in range(4)} | {f"val/{number}": rare for number in range(2)}
+    report = diagnose(make_dataset("names: [ground, disc]", masks=masks))
+    shares = np.array([860, 4]) / 864
+    expected = 1 / np.log(1.02 + shares)
+    np.testing.assert_allclose(report.class_weights, expected / expected.mean())
+    assert "Rare classes: disc 0.46%" in report.text()
+
+
+def test_polygon_files_are_diagnosed_too(make_dataset):
+    file = make_dataset("names: [a, b]")
+    root = file.parent
+    for split, count in (("train", 4), ("val", 2)):
+        (root / "labels" / split).mkdir(parents=True)
+        for number in range(count):
+            (root / "masks" / split / f"{number}.png").unlink()
+            text = f"{1 + number % 2} 0.1 0.1 0.9 0.1 0.9 0.9\n1 0.1 0.1 0.2 0.2\n"
+            (root / "labels" / split / f"{number}.txt").write_text(text)
+        (root / "masks" / split).rmdir()
+    (root / "masks").rmdir()
+    report = diagnose(file)
+    assert _kinds(report, "error") == {"one-based ids"}
+    assert "row 2 has 2 points" in report.text()
+    repaired = diagnose(file, label_map="auto")
+    assert repaired.ok
+    assert repaired.spec.names[2] == "background"
+    assert (repaired.class_pixels("train") > 0).all()
+
+
+def test_a_description_can_be_given_and_a_wrong_repair_is_refused(make_dataset):
+    spec = DatasetSpec.load(make_dataset())
+    assert diagnose(spec).ok
+    with pytest.raises(ConfigError, match="label_map='car' is given"):
+        diagnose(spec, label_map="car")
+    with pytest.raises(DatasetError, match="sends 1 to 9"):
+        diagnose(spec, label_map={1: 9})
+
+
+def test_names_that_occur_twice_are_pointed_out(make_dataset):
+    assert "more than once: a." in diagnose(make_dataset("names: [a, b, a]")).text()

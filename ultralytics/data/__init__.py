@@ -1,0 +1,1 @@
+"""From files to batches: dataset descriptions, reading, augmentation, loading, and sources for prediction."""

@@ -1,0 +1,127 @@
+"""What all converters share: finding files, writing masks, going on past a faulty file and saying so at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ultralytics.data.description import Fields, class_names, colors, palette, read_description
+from ultralytics.data.parallel import in_threads
+from ultralytics.errors import DatasetError, ImageError, MissingFile
+from ultralytics.utils.files import write_atomic
+
+Color = tuple[int, int, int]
+
+_SHOWN = 5
+
+
+def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List the files below a folder that have one of these suffixes (lower case, without the dot), sorted.
+
+    Raises:
+        MissingFile: there is no such folder.
+        DatasetError: it holds no such file.
+    """
+    if not folder.is_dir():
+        raise MissingFile(f"The folder '{folder}' does not exist.")
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix[1:].lower() in suffixes and path.is_file() and not path.name.startswith(".")
+    )
+    if not files:
+        raise DatasetError(f"'{folder}' holds no file that ends in {', '.join(f'.{end}' for end in sorted(suffixes))}.")
+    return files
+
+
+def convert_files(convert: Callable[[Path], None], files: Sequence[Path], *, desc: str, target: Path) -> str:
+    """Convert files one by one, all that can be.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        DatasetError: some could not be converted; the others are written.
+    """
+
+    def attempt(file: Path) -> str | None:
+        try:
+            convert(file)
+        except (DatasetError, ImageError, MissingFile) as error:
+            return str(error)
+        return None
+
+    faults = [fault for fault in in_threads(attempt, files, desc=desc) if fault]
+    if faults:
+        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
+        raise DatasetError(f"{len(faults)} of {len(files)} files could not be converted:{listed}{more}")
+    return f"{len(files)} files converted, results in '{target}'"
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a PNG, whole or not at all."""
+    write_atomic(path, cv2.imencode(".png", image)[1].tobytes())
+
+
+def write_ids(path: Path, ids: np.ndarray) -> None:
+    """Write class ids as a single-channel PNG of 8 bits if they fit, else of 16."""
+    fits = ids.dtype == np.uint8 or not ids.size or ids.max() <= 255
+    write_image(path, ids.astype(np.uint8 if fits else np.uint16))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file whose top level is an object.
+
+    Raises:
+        MissingFile: there is no such file.
+        DatasetError: it is not JSON, or no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise MissingFile(f"'{path}' does not exist.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"'{path}' is not a readable JSON file: {error}.") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"'{path}' holds a JSON {type(content).__name__}, not an object.")
+    return content
+
+
+def read_names(data: Path) -> dict[int, str]:
+    """Read the class names of a dataset YAML, whose images need not exist.
+
+    Raises:
+        DatasetError: it has no usable `names`.
+    """
+    return _read_classes(data)[0]
+
+
+def read_colors(data: Path) -> dict[Color, int | None]:
+    """Read which colour means which class (None: ignored) from `colors`, else `palette`, of a dataset YAML.
+
+    Raises:
+        DatasetError: it has neither, or they are faulty.
+    """
+    names, table, display = _read_classes(data)
+    if not table and len(display) != len(names):
+        raise DatasetError(
+            f"'{data}' has no 'colors'. Add them: colors: {{{next(iter(names.values()))}: [128, 64, 128]}}"
+        )
+    return dict(table) or {color: number for number, color in enumerate(display)}
+
+
+def _read_classes(data: Path) -> tuple[dict[int, str], Mapping[Color, int | None], tuple[Color, ...]]:
+    fields = Fields(read_description(data), str(data))
+    names = fields.take("names", class_names, {})
+    if not names and not fields.complaints:
+        fields.complain("names", "there is no list of class names.")
+    table = fields.take("colors", colors(names), {})
+    display = fields.take("palette", palette, ())
+    fields.finish()
+    return names, table, display

@@ -1,0 +1,77 @@
+"""LabelMe JSON files into class-id PNGs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ultralytics.data.convert.files import convert_files, find_files, read_json, read_names, write_ids
+from ultralytics.errors import DatasetError, unknown_name
+from ultralytics.utils.ops.masks import polygons_to_class_map
+
+_CIRCLE_CORNERS = 64
+
+
+def labelme(*, source: Path, target: Path, data: Path, background: int = 255) -> str:
+    """Draw LabelMe annotations as class-id PNGs of the same names; smaller shapes are drawn over larger ones.
+
+    Polygons, rectangles and circles are drawn; points and lines have no area and are refused by name.
+
+    Args:
+        source: folder of JSON files, searched with its subfolders.
+        target: folder to write to.
+        data: dataset YAML whose `names` are the labels used.
+        background: id of what no shape covers; 255 is ignored in training.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        DatasetError: some files could not be converted.
+    """
+    ids_by_name = {name: number for number, name in read_names(data).items()}
+
+    def convert(file: Path) -> None:
+        ids = draw_labelme(read_json(file), ids_by_name, background=background, name=str(file))
+        write_ids(target / file.relative_to(source).with_suffix(".png"), ids)
+
+    return convert_files(convert, find_files(source, {"json"}), desc="LabelMe to ids", target=target)
+
+
+def draw_labelme(
+    annotation: Mapping[str, Any], ids_by_name: Mapping[str, int], *, background: int, name: str
+) -> np.ndarray:  # fmt: skip
+    """Draw the content of one LabelMe file as an (H, W) uint16 map of class ids.
+
+    Raises:
+        DatasetError: it is no LabelMe annotation, or a label is not among the names.
+    """
+    try:
+        shape = int(annotation["imageHeight"]), int(annotation["imageWidth"])
+        rows = [(row["label"], row.get("shape_type") or "polygon", row["points"]) for row in annotation["shapes"]]
+        polygons = [_corners(kind, np.array(points, np.float64).reshape(-1, 2)) for _, kind, points in rows]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"'{name}' is not a usable LabelMe annotation: {error}.") from error
+    for label, _, _ in rows:
+        if label not in ids_by_name:
+            raise DatasetError(f"'{name}': {unknown_name('class', label, ids_by_name)}")
+    classes = [ids_by_name[label] for label, _, _ in rows]
+    return polygons_to_class_map(polygons, classes, shape, background=background, dtype=np.uint16)
+
+
+def _corners(kind: str, points: np.ndarray) -> np.ndarray:
+    """Corners of a shape; raises ValueError for one without an area."""
+    if kind in {"polygon", "rectangle"} and len(points) >= 3:
+        return points
+    if kind == "rectangle" and len(points) == 2:
+        (x0, y0), (x1, y1) = points
+        return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    if kind == "circle" and len(points) == 2:
+        angles = np.linspace(0, 2 * np.pi, _CIRCLE_CORNERS, endpoint=False)
+        radius = float(np.hypot(*(points[1] - points[0])))
+        corners: np.ndarray = points[0] + radius * np.column_stack((np.cos(angles), np.sin(angles)))
+        return corners
+    raise ValueError(f"a {kind} of {len(points)} points has no area that could be drawn")

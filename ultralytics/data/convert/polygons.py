@@ -1,0 +1,140 @@
+"""YOLO polygon labels into class-id PNGs, and back.
+
+Polygons run through the middle of the outermost pixels of a region and include them, as label tools draw them; with
+`simplify=0` a mask turned into polygons and drawn again is the same mask.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ultralytics.data.convert.files import convert_files, find_files, write_ids
+from ultralytics.data.imread import IMG_FORMATS, image_size, read_ids
+from ultralytics.data.polygons import read_polygons
+from ultralytics.errors import DatasetError
+from ultralytics.utils.files import write_atomic
+from ultralytics.utils.log import LOGGER
+from ultralytics.utils.ops.masks import polygons_to_class_map
+
+
+def polygons_to_ids(*, images: Path, labels: Path, target: Path, background: int = 255) -> str:
+    """Draw YOLO polygon labels as class-id PNGs; smaller polygons are drawn over larger ones.
+
+    Args:
+        images: folder of images, searched with its subfolders; they give the sizes.
+        labels: folder of text files with the same relative names; an image without one has no object.
+        target: folder to write to.
+        background: id of what no polygon covers; 255 is ignored in training.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        DatasetError: some labels could not be drawn.
+    """
+    if not 0 <= background <= 65535:
+        raise DatasetError(f"background={background} is not an id; 0 to 65535 are.")
+
+    def convert(file: Path) -> None:
+        relative = file.relative_to(images)
+        label, shape = labels / relative.with_suffix(".txt"), image_size(file)
+        polygons, left_out = read_polygons(label) if label.is_file() else ([], [])
+        for note in left_out:
+            LOGGER.warning(f"'{label}': {note}; it is left out.")
+        ids = polygons_to_class_map(
+            [polygon.points * shape[::-1] for polygon in polygons],
+            [polygon.label for polygon in polygons],
+            shape,
+            background=background,
+            dtype=np.uint16,
+        )
+        write_ids(target / relative.with_suffix(".png"), ids)
+
+    return convert_files(convert, find_files(images, IMG_FORMATS), desc="Polygons to ids", target=target)
+
+
+def ids_to_polygons(*, source: Path, target: Path, ignore: list[int] | None = None, simplify: float = 0.0) -> str:
+    """Outline the regions of class-id masks as YOLO polygon labels, text files of the same names.
+
+    Args:
+        source: folder of class-id masks, searched with its subfolders.
+        target: folder to write to.
+        ignore: ids that get no polygons, such as the background; None for 255 alone.
+        simplify: greatest distance in pixels by which a line may leave the true outline; 0 keeps it exact.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        DatasetError: some masks could not be converted.
+    """
+    if simplify < 0:
+        raise DatasetError(f"simplify={simplify} is not a distance in pixels; 0 or more is needed.")
+    ignored = {255} if ignore is None else set(ignore)
+
+    def convert(file: Path) -> None:
+        ids = read_ids(file)
+        size = np.array(ids.shape[::-1])
+        rows = []
+        for number in sorted(set(np.unique(ids).tolist()) - ignored):
+            for ring in outlines(ids == number, simplify=simplify):
+                rows.append(f"{number} " + " ".join(f"{value:.6g}" for value in (ring / size).ravel().tolist()))
+        write_atomic(
+            target / file.relative_to(source).with_suffix(".txt"), "".join(f"{row}\n" for row in rows).encode()
+        )
+
+    return convert_files(convert, find_files(source, IMG_FORMATS), desc="Ids to polygons", target=target)
+
+
+def outlines(mask: np.ndarray, *, simplify: float = 0.0) -> list[np.ndarray]:
+    """Outline the regions of a mask, each as one closed line that cuts its way to the holes.
+
+    Args:
+        mask: (H, W) bool; pixels that touch in a corner are one region.
+        simplify: greatest distance in pixels by which a line may leave the true outline.
+
+    Returns:
+        (N, 2) int32 pixel positions x, y of each region, N >= 3.
+    """
+    contours, hierarchy = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return []
+    rings = [contour[:, 0] for contour in contours]
+    parents = hierarchy[0, :, 3].tolist()
+    holes: dict[int, list[np.ndarray]] = {i: [] for i, parent in enumerate(parents) if parent < 0}
+    for ring, parent in zip(rings, parents, strict=True):
+        if parent >= 0:
+            holes[parent].append(ring)
+    return [_simplified(_cut_open(rings[i], inner), simplify) for i, inner in holes.items()]
+
+
+def _cut_open(exterior: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
+    """Join a region's outline and those of its holes into one line.
+
+    From the leftmost pixel of a hole's outline one walks left through the region until the nearest line that was
+    already joined, and back: all these pixels belong to the region, so nothing else is drawn.
+    """
+    line = exterior
+    for hole in sorted(holes, key=lambda ring: int(ring[:, 0].min())):
+        start = int(hole[:, 0].argmin())
+        x, y = hole[start]
+        same_row = np.flatnonzero((line[:, 1] == y) & (line[:, 0] <= x))
+        nearest = int(same_row[line[same_row, 0].argmax()])
+        detour = np.roll(hole, -start, axis=0)
+        line = np.concatenate((line[: nearest + 1], detour, detour[:1], line[nearest:]))
+    return line
+
+
+def _simplified(line: np.ndarray, tolerance: float) -> np.ndarray:
+    """Leave out corners that are none, or nearly none; at least three stay."""
+    if tolerance > 0:
+        line = cv2.approxPolyDP(line[:, None], tolerance, closed=True)[:, 0]
+    step_in, step_out = line - np.roll(line, 1, axis=0), np.roll(line, -1, axis=0) - line
+    straight = (step_in[:, 0] * step_out[:, 1] == step_in[:, 1] * step_out[:, 0]) & (
+        (step_in * step_out).sum(axis=1) > 0
+    )
+    line = line[~straight]
+    return line if len(line) >= 3 else np.resize(line, (3, 2))

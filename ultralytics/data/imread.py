@@ -1,0 +1,286 @@
+"""Reading images and masks from files, the same way for training, validation and prediction.
+
+Files are read as bytes and then decoded: OpenCV cannot open every path that the system can. A file that is cut off is
+an error, never a picture with a grey lower half. Messages name the file and say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ultralytics.data import tiff
+from ultralytics.data.headers import Header, read_header
+from ultralytics.errors import ImageError, MissingFile
+
+IMG_FORMATS = frozenset(
+    {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
+)
+"""Suffixes of image files, lower case."""
+
+VID_FORMATS = frozenset({"asf", "avi", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ts", "webm", "wmv"})
+"""Suffixes of video files, lower case."""
+
+ARRAY_FORMATS = frozenset({"npy"})
+"""Suffixes of plain arrays, which hold images of any number of bands."""
+
+MAX_PIXELS = 500_000_000
+"""Largest picture that is decoded whole; a file of a few kilobytes can claim more than any memory."""
+
+_PILLOW_ONLY = frozenset({"AVIF", "HEIF"})  # OpenCV decodes AVIF where built so, but leaves it rotated
+_GREY_STEPS = {1: 255, 2: 85, 4: 17}  # decoders stretch 1, 2 and 4-bit grey to the full range of 8 bits
+
+
+def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read an image, upright, with the wanted number of channels.
+
+    Three channels come in BGR order and one as grey, whatever the file holds (grey, palette, alpha, CMYK); more than
+    8 bits per sample are reduced to their high byte. Any other number must be what the file has (interleaved or planar
+    TIFF, pages as bands, .npy): bands keep the file's order and 16-bit bands stay uint16, since their range is rarely
+    the full one. The first frame of an animation is read.
+
+    Args:
+        path: image file.
+        channels: 1, 3, or the number of bands.
+        max_pixels: refuse pictures of more pixels before decoding them.
+
+    Returns:
+        (H, W, C) uint8, or uint16 for bands of 16 bits.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: it is no image, cut off, too large, of a type without a defined range, or has other channels.
+    """
+    return decode_image(read_bytes(Path(path)), channels, name=f"'{path}'", max_pixels=max_pixels)
+
+
+def decode_image(
+    data: bytes, channels: int = 3, *, name: str = "The image", max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Decode the bytes of an image file; see `read_image`. Errors call it `name`."""
+    header = read_header(data, name)
+    with _naming(name):
+        _check_pixels(header, max_pixels)
+        image = _decode(data, header) if channels in {1, 3} and not _is_banded(header) else _decode_bands(data, header)
+        image = _as_unsigned(image)
+        if channels in {1, 3} and image.dtype == np.uint16:
+            image = (image >> 8).astype(np.uint8)
+        return np.ascontiguousarray(_with_channels(image, channels))
+
+
+def read_ids(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a mask as the class ids it stores.
+
+    Palette images give indices (grey levels if every palette entry is grey), 1-bit images 0 and 1, others their single
+    channel at any depth.
+
+    Returns:
+        (H, W) uint8, or uint16 if the file has more than 8 bits.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: the file is unreadable, lossy (JPEG), a colour picture, or holds negative or fractional numbers.
+    """
+    data = read_bytes(Path(path))
+    header = read_header(data, f"'{path}'")
+    with _naming(f"'{path}'"):
+        _check_pixels(header, max_pixels)
+        if header.kind == "JPEG":
+            raise ImageError("is a JPEG: lossy compression changes class ids. Save masks as PNG.")
+        if header.pages > 1:
+            raise ImageError(f"has {header.pages} pages or frames; a mask is a single picture.")
+        if header.channels != 1:
+            raise ImageError(
+                f"has {header.channels} channels; a mask needs a single channel that holds class ids. "
+                "Convert it (yolo convert colors-to-ids), or list its colours in the dataset YAML: "
+                "colors: {name: [red, green, blue]}."
+            )
+        ids = _decode_palette(data) if header.palette else _decode_grey(data, header)
+        return np.ascontiguousarray(_upright(ids, header))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Read (height, width) of the upright picture without decoding it.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: the file is not an image, or cut off.
+    """
+    return image_header(path).shape
+
+
+def image_header(path: str | Path) -> Header:
+    """Read what a file says of itself (see `Header`) without decoding it.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: the file is not an image, or cut off.
+    """
+    return read_header(read_bytes(Path(path)), f"'{path}'")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: the system refuses to read it.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingFile(f"'{path}' does not exist.") from error
+    except OSError as error:
+        raise ImageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+
+
+def _is_banded(header: Header) -> bool:
+    """Tell whether a file must be read band by band because no decoder makes a picture of it."""
+    return header.kind == "NPY" or (header.kind == "TIFF" and (header.channels > 4 or header.pages > 1))
+
+
+def _decode(data: bytes, header: Header) -> np.ndarray:
+    """Decode to BGR or grey at the file's own depth, upright."""
+    image = None
+    if header.kind not in _PILLOW_ONLY:
+        grey = header.channels < 3 and not header.palette
+        colour = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+        flags = colour | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if image is None and header.kind == "TIFF":  # colour conversion refuses floats, which are reported by name
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        image = _decode_with_pillow(data)
+    # OpenCV's TIFF reader turns the picture itself.
+    return image if header.kind == "TIFF" and image.shape[:2] == header.shape else _upright(image, header)
+
+
+def _decode_with_pillow(data: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))[..., ::-1]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"cannot be decoded: {error}.") from error
+
+
+def _decode_bands(data: bytes, header: Header) -> np.ndarray:
+    """Decode all bands in the file's order, (H, W, C)."""
+    if header.kind == "NPY":
+        array: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+        return array[..., None] if array.ndim == 2 else array
+    if header.kind == "TIFF":
+        bands: np.ndarray = _upright(tiff.read_bands(data), header)
+        return bands[..., ::-1] if bands.shape[2] == 3 else bands
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise ImageError("cannot be decoded.")
+    image = _upright(image, header)
+    return image[..., (2, 1, 0, 3)] if image.ndim == 3 and image.shape[2] == 4 else image
+
+
+def _as_unsigned(image: np.ndarray) -> np.ndarray:
+    """Accept 8 and 16-bit whole numbers; wider ones if they fit 16 bits."""
+    if image.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        return image
+    if image.dtype.kind not in "iu":
+        finite = np.isfinite(image)
+        span = f"from {image[finite].min():g} to {image[finite].max():g}" if finite.any() else "none of them finite"
+        bad = f", {image.size - np.count_nonzero(finite)} of them NaN or infinite" if not finite.all() else ""
+        raise ImageError(
+            f"holds {image.dtype} numbers ({span}{bad}), whose range is unknown. Save it as 8 or 16-bit integers."
+        )
+    low, high = int(image.min()), int(image.max())
+    if low < 0 or high > 65535:
+        raise ImageError(f"holds {image.dtype} numbers from {low} to {high}; 0 to 65535 are understood.")
+    return image.astype(np.uint16)
+
+
+def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Bring grey and colour to the wanted number of channels; anything else must match."""
+    image = image[..., None] if image.ndim == 2 else image
+    have = image.shape[2]
+    if have == channels:
+        return image
+    if {have, channels} == {1, 3}:
+        code = cv2.COLOR_GRAY2BGR if channels == 3 else cv2.COLOR_BGR2GRAY
+        converted = cv2.cvtColor(image, code)
+        return converted[..., None] if converted.ndim == 2 else converted
+    raise ImageError(
+        f"has {have} channels, but {channels} are needed (channels: {channels} in the dataset YAML or model)."
+    )
+
+
+def _decode_grey(data: bytes, header: Header) -> np.ndarray:
+    """Decode one channel without any conversion of values."""
+    if header.kind == "NPY":
+        ids = np.load(io.BytesIO(data), allow_pickle=False)
+        ids = ids[..., 0] if ids.ndim == 3 else ids
+    elif header.kind in {"PNG", "TIFF"}:
+        ids = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if ids is not None and header.bits in _GREY_STEPS:
+            ids = ids // _GREY_STEPS[header.bits]
+    else:
+        ids = _pillow_array(data)[0]
+    if ids is None or ids.ndim != 2:
+        raise ImageError("cannot be decoded as a single channel of class ids.")
+    return _as_unsigned(ids.view(np.uint8) if ids.dtype == bool else ids)
+
+
+def _decode_palette(data: bytes) -> np.ndarray:
+    """Decode palette indices; where every entry of the palette is grey, the entry is the id."""
+    indices, entries = _pillow_array(data)
+    if len(entries) and (entries == entries[:, :1]).all():
+        levels = np.zeros(256, np.uint8)
+        levels[: len(entries)] = entries[:, 0]
+        indices = levels[indices]
+    return indices
+
+
+def _pillow_array(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Decode with Pillow to stored samples and (N, 3) palette entries, of which there may be none."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            samples = np.asarray(image)
+            entries: np.ndarray = np.asarray(image.getpalette() or [], np.uint8).reshape(-1, 3)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"cannot be decoded: {error}.") from error
+    return samples, entries
+
+
+def _upright(image: np.ndarray, header: Header) -> np.ndarray:
+    """Undo the rotation or mirroring that EXIF asks a viewer to apply."""
+    if header.orientation in {5, 6, 7, 8}:
+        image = image.swapaxes(0, 1)
+    if header.orientation in {2, 3, 6, 7}:
+        image = image[:, ::-1]
+    if header.orientation in {3, 4, 7, 8}:
+        image = image[::-1]
+    return image
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Turn "is cut off." into "'a.png' is cut off."."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name} {error}") from error
+    except cv2.error as error:
+        raise ImageError(f"{name} cannot be decoded: {error.err or error}.") from error
+    except MemoryError as error:
+        raise ImageError(f"{name} does not fit into memory.") from error
+    except ValueError as error:
+        raise ImageError(f"{name} cannot be decoded: {error}.") from error
+
+
+def _check_pixels(header: Header, max_pixels: int) -> None:
+    if header.height * header.width > max_pixels:
+        raise ImageError(
+            f"has {header.width} x {header.height} pixels; at most {max_pixels:,} are read. Tile or scale it."
+        )

@@ -1,0 +1,193 @@
+"""Which files make a split: images of folders, lists and globs, and the label file of each image."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS
+from ultralytics.errors import DatasetError
+
+_PICTURES = IMG_FORMATS | {"gif"}  # a GIF is listed so that the scan can say why it is not usable, or use it
+_WILDCARDS = frozenset("*?[")
+
+
+def suffix(path: str | Path) -> str:
+    """Lower-case suffix without the dot."""
+    return Path(path).suffix[1:].lower()
+
+
+def is_glob(source: str | Path) -> bool:
+    """Tell whether a path holds wildcards and is not the literal name of something that exists."""
+    return bool(_WILDCARDS & set(str(source))) and not Path(source).exists()
+
+
+def exists(source: Path) -> bool:
+    """Tell whether a source names something: a file, a folder, or a pattern with a match."""
+    return next(_expand(source), None) is not None if is_glob(source) else source.exists()
+
+
+def list_images(source: Path, root: Path) -> list[Path]:
+    """List the images of one source in the order of their names, or of the list file.
+
+    Args:
+        source: folder (searched with its subfolders), `.txt` list, glob, or image file.
+        root: folder against which a list file's entries are tried after the list's own folder.
+
+    Raises:
+        DatasetError: there is no such thing, or a list names a missing file.
+    """
+    if is_glob(source):
+        found = sorted(_expand(source))
+        return [image for path in found for image in (_walk(path) if path.is_dir() else [path]) if _is_picture(image)]
+    if source.is_dir():
+        return list(_walk(source))
+    if source.suffix.lower() == ".txt":
+        return list(_read_list(source, root))
+    if source.is_file():
+        return [source]
+    raise DatasetError(f"'{source}' does not exist.")
+
+
+def _expand(pattern: Path) -> Iterator[Path]:
+    """Find what a pattern matches."""
+    parts = pattern.parts
+    first = next(number for number, part in enumerate(parts) if _WILDCARDS & set(part))
+    return Path(*parts[:first]).glob("/".join(parts[first:]))
+
+
+def _is_picture(path: str | Path) -> bool:
+    return suffix(path) in _PICTURES or suffix(path) in ARRAY_FORMATS
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Walk a folder in order, following links to folders once; hidden files are not data (macOS leaves `._a.png`)."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in seen
+        )
+        pictures = sorted(name for name in files if suffix(name) in _PICTURES and not name.startswith("."))
+        stems = {Path(name).stem for name in pictures}
+        arrays = (name for name in files if suffix(name) in ARRAY_FORMATS and Path(name).stem not in stems)
+        for name in sorted([*pictures, *arrays]):
+            yield Path(parent, name)
+
+
+def _read_list(file: Path, root: Path) -> Iterator[Path]:
+    """Read a list of image paths: absolute, or relative to the list's folder or to the dataset."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetError(f"The list '{file}' does not exist.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The list '{file}' cannot be read: {error}.") from error
+    for number, line in enumerate(lines, start=1):
+        entry = line.strip()
+        if not entry:
+            continue
+        for base in (file.parent, root):
+            if (base / entry).is_file():
+                yield base / entry
+                break
+        else:
+            raise DatasetError(f"'{file}', line {number}: '{entry}' is neither in '{file.parent}' nor in '{root}'.")
+
+
+class LabelFinder:
+    """Find the label file of an image by mirroring its path.
+
+    The last folder called `images_dir` becomes `labels_dir`; where there is none, the path below the dataset's root is
+    repeated below `root/labels_dir`. The stem stays, but for the ends given.
+
+    Args:
+        root: folder of the dataset.
+        images_dir: name of the folder that holds the images.
+        labels_dir: name of the folder that holds the labels.
+        suffixes: suffixes of label files without the dot, the preferred one first.
+        image_end: end of image names that labels lack ("_leftImg8bit.png").
+        label_end: end of label names in its place ("_gtFine_labelIds.png").
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        images_dir: str,
+        labels_dir: str,
+        suffixes: Iterable[str],
+        image_end: str = "",
+        label_end: str = "",
+    ) -> None:
+        self.root = root
+        self.images_dir = images_dir
+        self.labels_dir = labels_dir
+        self.suffixes = list(suffixes)
+        self.image_end = image_end
+        self.label_end = label_end
+        self._folders: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, image: Path) -> Path | None:
+        """Return the label file of an image, None if it has none."""
+        stem = self._stem(image)
+        for folder in self._mirrors(image):
+            names = self._names(folder)
+            for end in [self.label_end] if self.label_end else [f".{suffix}" for suffix in self.suffixes]:
+                if name := names.get(stem + end):
+                    return folder / name
+        return None
+
+    def expected(self, image: Path) -> Path:
+        """Return the path at which a label is looked for first."""
+        return next(self._mirrors(image)) / (self._stem(image) + (self.label_end or f".{self.suffixes[0]}"))
+
+    def folder(self, image: Path) -> Path:
+        """Return the folder that holds the label of an image, if it has one."""
+        label = self(image)
+        return label.parent if label else next(self._mirrors(image))
+
+    def _stem(self, image: Path) -> str:
+        return image.name.removesuffix(self.image_end) if self.image_end else image.stem
+
+    def _mirrors(self, image: Path) -> Iterator[Path]:
+        parts = image.parent.parts
+        if self.images_dir in parts:
+            last = len(parts) - 1 - parts[::-1].index(self.images_dir)
+            yield Path(*parts[:last], self.labels_dir, *parts[last + 1 :])
+        if image.is_relative_to(self.root):
+            yield self.root / self.labels_dir / image.parent.relative_to(self.root)
+        elif self.images_dir not in parts:
+            yield image.parent / self.labels_dir
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        """Names in a folder, also in the form with a lower-case suffix; one listing is cheaper than many questions."""
+        if folder not in self._folders:
+            files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+            self._folders[folder] = {f"{Path(name).stem}.{suffix(name)}": name for name in files} | {
+                n: n for n in files
+            }
+        return self._folders[folder]
+
+
+def hashed_split(images: list[Path], root: Path, share: float = 0.1) -> tuple[list[Path], list[Path]]:
+    """Divide images into a training and a validation part by a hash of their names.
+
+    The part an image falls into does not change when others are added.
+
+    Raises:
+        DatasetError: there are fewer than two images.
+    """
+    if len(images) < 2:
+        raise DatasetError(f"'{root}' holds {len(images)} images; at least 2 are needed, to train and to validate.")
+
+    def rank(image: Path) -> float:
+        name = Path(os.path.relpath(image, root)).as_posix()
+        return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
+
+    ordered = sorted(images, key=rank)
+    held_out = {image for image in ordered if rank(image) < share} or {ordered[0]}
+    held_out.discard(ordered[-1])
+    return [image for image in images if image not in held_out], [image for image in images if image in held_out]

@@ -1,0 +1,89 @@
+"""EpochBatchSampler: which samples an epoch visits and how they are grouped, decided by seed and epoch alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from ultralytics.data.sample import SampleKey
+
+
+class EpochBatchSampler(Sampler[list[SampleKey]]):
+    """Yield the `SampleKey`s of each batch of an epoch.
+
+    Of several processes each gets its share. Where the order is shuffled (training) the shares are equally long, so
+    that no process waits for another: a few samples then come twice. Otherwise every sample comes exactly once.
+
+    Args:
+        count: number of samples.
+        batch: samples in a batch of this process.
+        seed: with the epoch it decides the order.
+        shuffle: whether the order changes from epoch to epoch.
+        together: whether neighbours stay in one batch, because they share a shape; then batches are shuffled.
+        drop_last: whether a batch that is not full is left out.
+        rank: index of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = False,
+        together: bool = False,
+        drop_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.count = count
+        self.batch = batch
+        self.seed = seed
+        self.shuffle = shuffle
+        self.together = together
+        self.drop_last = drop_last
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.mix = True
+
+    def set_epoch(self, epoch: int, mix: bool = True) -> None:
+        """Choose the epoch of the next iteration, and whether its samples may be joined."""
+        self.epoch = epoch
+        self.mix = mix
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        if self.together:
+            order = np.arange(self.count)
+            starts = self._share(self._units) * self.batch
+        else:
+            order = self._share(self.count)
+            starts = np.arange(len(self)) * self.batch
+        for start in starts:
+            yield [SampleKey(self.epoch, int(index), self.mix) for index in order[start : start + self.batch]]
+
+    def __len__(self) -> int:
+        if self.together:
+            return self._share_length(self._units)
+        own = self._share_length(self.count)
+        return own // self.batch if self.drop_last else math.ceil(own / self.batch)
+
+    @property
+    def _units(self) -> int:
+        """Batches of neighbours in the whole dataset."""
+        return self.count // self.batch if self.drop_last else math.ceil(self.count / self.batch)
+
+    def _share_length(self, total: int) -> int:
+        return math.ceil(total / self.world_size) if self.shuffle else len(range(self.rank, total, self.world_size))
+
+    def _share(self, total: int) -> np.ndarray:
+        """Order the numbers below `total` and take those of this process."""
+        order = np.arange(total)
+        if self.shuffle:
+            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
+            order = np.resize(order, self._share_length(total) * self.world_size)
+        return order[self.rank :: self.world_size]

@@ -1,0 +1,115 @@
+"""Pictures in memory: arrays, PIL images, tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ultralytics.data.sources.frame import Frame, FrameSource
+from ultralytics.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An image that is already decoded."""
+
+    path: str
+    image: np.ndarray
+
+    def frames(self) -> Iterator[Frame]:
+        """Hand the image over."""
+        yield Frame(path=self.path, image=self.image)
+
+
+class TensorSource(FrameSource):
+    """The images of one tensor, as one batch.
+
+    Args:
+        tensor: (B, C, H, W) or (C, H, W) RGB, float from 0 to 1 or uint8.
+
+    Raises:
+        SourceError: it is neither.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        if tensor.ndim == 3:
+            tensor = tensor[None]
+        if tensor.ndim != 4 or not tensor.numel():
+            raise SourceError(
+                f"A tensor of shape {tuple(tensor.shape)} is no batch of images. "
+                "Give (B, C, H, W) or (C, H, W), RGB from 0 to 1."
+            )
+        if tensor.dtype == torch.uint8:
+            tensor = tensor.float() / 255
+        if not tensor.is_floating_point():
+            raise SourceError(f"A tensor of {tensor.dtype} is given; float from 0 to 1 or uint8 is needed.")
+        low, high = (float(bound) for bound in tensor.aminmax())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise SourceError(f"The tensor's values run from {low:g} to {high:g}; 0 to 1 is needed. Divide it by 255.")
+        super().__init__(len(tensor), batch=len(tensor), ahead=False)
+        self._tensor = tensor
+
+    def _frames(self) -> Generator[Frame, None, None]:
+        for index, image in enumerate(self._tensor):
+            yield Frame(path=f"image{index}", index=index, total=self.total, tensor=image)
+
+
+def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array:
+    """Accept an array or PIL image as a picture with the wanted number of channels.
+
+    Args:
+        image: (H, W) or (H, W, C) uint8 in BGR order, or a PIL image of any mode. 16-bit grey and colour are reduced
+            to their high byte, as for files; an alpha channel is left out.
+        channels: 1, 3, or the number of bands the array must have.
+        name: what messages and results call it.
+
+    Raises:
+        SourceError: it is no picture.
+    """
+    if isinstance(image, Image.Image):
+        return Array(getattr(image, "filename", "") or name, _from_pil(image, channels, name))
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or not image.size:
+        raise SourceError(f"{name}: an array of shape {image.shape} is no image; (H, W, C) or (H, W) is needed.")
+    if image.shape[0] in {1, 3} and image.shape[2] not in {1, 3, 4, channels}:
+        raise SourceError(f"{name}: the shape {image.shape} looks like (C, H, W). Arrays are (H, W, C) in BGR order.")
+    return Array(name, np.ascontiguousarray(_with_channels(_as_bytes(image, channels, name), channels, name)))
+
+
+def _as_bytes(image: np.ndarray, channels: int, name: str) -> np.ndarray:
+    if image.dtype == np.uint16:
+        return (image >> 8).astype(np.uint8) if channels in {1, 3} else image
+    if image.dtype != np.uint8:
+        raise SourceError(f"{name}: an array of {image.dtype} is given; uint8 from 0 to 255 is needed.")
+    return image
+
+
+def _with_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
+    have = image.shape[2]
+    if have == channels:
+        return image
+    codes = {
+        (1, 3): cv2.COLOR_GRAY2BGR, (4, 3): cv2.COLOR_BGRA2BGR, (3, 1): cv2.COLOR_BGR2GRAY, (4, 1): cv2.COLOR_BGRA2GRAY,
+    }  # fmt: skip
+    if (have, channels) not in codes:
+        raise SourceError(f"{name}: the array has {have} channels, but the model takes {channels}.")
+    converted = cv2.cvtColor(np.ascontiguousarray(image), codes[have, channels])
+    return converted[..., None] if converted.ndim == 2 else converted
+
+
+def _from_pil(image: Image.Image, channels: int, name: str) -> np.ndarray:
+    if channels not in {1, 3}:
+        raise SourceError(f"{name}: a PIL image has 3 channels or 1, but the model takes {channels}. Give an array.")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return _with_channels(_as_bytes(np.asarray(image)[..., None], channels, name), channels, name)
+    if channels == 1:
+        return np.asarray(image.convert("L"))[..., None].copy()
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])

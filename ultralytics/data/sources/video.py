@@ -1,0 +1,95 @@
+"""Videos, cameras and streams as OpenCV opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ultralytics.data.sources.web import is_url, shown
+from ultralytics.errors import ImageError, MissingFile, SourceError
+
+_MAX_FPS = 1000.0
+
+
+@contextmanager
+def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCapture, None, None]:
+    """Open a video file, an address or a camera, and release it in the end.
+
+    Raises:
+        MissingFile: there is no such file.
+        ImageError: it cannot be opened as a video.
+    """
+    if isinstance(location, str) and is_url(location):
+        wait = int(timeout * 1000)
+        waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait)
+        capture = cv2.VideoCapture(location, cv2.CAP_FFMPEG, waits)
+        name = shown(location)
+    else:
+        if isinstance(location, str):
+            _check_file(location)
+        capture = cv2.VideoCapture(location)
+        name = location if isinstance(location, str) else f"camera {location}"
+    try:
+        if not capture.isOpened():
+            raise ImageError(f"'{name}' cannot be opened as a video. Is it there, and in no other program's use?")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        yield capture
+    finally:
+        capture.release()
+
+
+def read_frames(
+    capture: cv2.VideoCapture, *, stride: int, channels: int
+) -> Iterator[tuple[int, np.ndarray | None]]:  # fmt: skip
+    """Read to the real end, whatever the header says of it.
+
+    Args:
+        capture: what is open.
+        stride: every how manieth frame is decoded, beginning with the first.
+        channels: 1 or 3.
+
+    Yields:
+        The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be decoded.
+
+    Raises:
+        SourceError: a video cannot have so many channels.
+    """
+    if channels not in {1, 3}:
+        raise SourceError(f"A video has 3 channels or 1, but the model takes {channels}. Predict on image files.")
+    number = 0
+    while capture.grab():
+        number += 1
+        if (number - 1) % stride == 0:
+            decoded, image = capture.retrieve()
+            yield number, with_channels(image, channels) if decoded and image is not None else None
+
+
+def frame_rate(capture: cv2.VideoCapture, stride: int) -> float | None:
+    """Frames per second that are read with a stride; None if the header says nothing sensible."""
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps / stride if 0 < fps <= _MAX_FPS else None
+
+
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Give a grey or BGR picture one channel or three."""
+    have = 1 if image.ndim == 2 else image.shape[2]
+    if have != channels:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if channels == 3 else cv2.COLOR_BGR2GRAY)
+    return image[..., None] if image.ndim == 2 else image
+
+
+def _check_file(location: str) -> None:
+    """Say what is wrong before OpenCV fails on it with nothing but "not opened", or crashes on the name."""
+    path = Path(location)
+    if not path.is_file():
+        raise MissingFile(f"'{location}' does not exist.")
+    if not path.stat().st_size:
+        raise ImageError(f"'{location}' is empty (0 bytes).")
+    try:
+        location.encode()
+    except UnicodeEncodeError as error:
+        raise ImageError(f"The name of {location!r} is not valid text. Rename the file.") from error

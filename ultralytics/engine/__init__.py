@@ -1,0 +1,1 @@
+"""The training, validation and prediction engine. Nothing here names a task."""

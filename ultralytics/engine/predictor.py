@@ -1,0 +1,186 @@
+"""The prediction loop: source -> preprocess -> infer -> postprocess -> results, one batch in memory at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ultralytics.cfg import Config
+from ultralytics.data.sources import Frame, load_source
+from ultralytics.engine.events import CallbackList
+from ultralytics.engine.results import Results
+from ultralytics.engine.saving import ResultSaver
+from ultralytics.engine.state import run_folder
+from ultralytics.errors import SourceError
+from ultralytics.nn.autobackend import AutoBackend
+from ultralytics.utils import LOGGER
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.ops.letterbox import PAD_VALUE, LetterboxGeometry, letterbox
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch on its way through the network.
+
+    Attributes:
+        frames: what was read.
+        images: (B, C, H, W) float input in [0, 1].
+        geometries: where each frame lies in its input.
+    """
+
+    frames: Sequence[Frame]
+    images: Tensor
+    geometries: Sequence[LetterboxGeometry]
+
+
+class BasePredictor:
+    """Predict on anything that is a source.
+
+    A task overrides `postprocess`.
+
+    Args:
+        config: the options of the call.
+        model: what runs the network.
+        task: name of the task, a level of the run folder.
+        callbacks: user's callbacks.
+    """
+
+    def __init__(self, config: Config, model: AutoBackend, *, task: str, callbacks: CallbackList | None = None) -> None:
+        self.args = config
+        self.model = model
+        self.task = task
+        self.callbacks = callbacks or CallbackList()
+        self.save_dir: Path | None = None
+        self.results: list[Results] = []
+        self.batch: Prepared | None = None
+
+    def postprocess(self, outputs: Any, batch: Prepared) -> list[Results]:
+        """Turn the network's outputs into one result per frame."""
+        raise NotImplementedError
+
+    def __call__(self, source: Any = None, *, stream: bool = False) -> list[Results] | Iterator[Results]:
+        """Predict; a list of results, or with `stream` a generator that holds one batch at a time."""
+        results = self.stream(self.args.source if source is None else source)
+        return results if stream else list(results)
+
+    def stream(self, source: Any) -> Iterator[Results]:
+        """Yield results one by one; files are closed when the generator ends, is closed or fails."""
+        if source is None:
+            raise SourceError("Nothing to predict on. Give a source: an image, folder, glob, video, URL or array.")
+        frames = load_source(
+            source,
+            batch=max(int(self.args.batch), 1),
+            vid_stride=self.args.vid_stride,
+            stream_buffer=self.args.stream_buffer,
+            channels=self.model.channels,
+        )
+        self.callbacks.run("on_predict_start", self)
+        count, totals = 0, dict.fromkeys(("read", "preprocess", "inference", "postprocess", "write"), 0.0)
+        with frames, self._saver() as saver:
+            read_since = time.perf_counter()
+            for batch in frames:
+                read = time.perf_counter() - read_since
+                self.callbacks.run("on_predict_batch_start", self)
+                self.results = self._predict(batch, read)
+                self.callbacks.run("on_predict_postprocess_end", self)
+                for result, frame in zip(self.results, batch, strict=True):
+                    self._deliver(result, frame, saver)
+                    count += 1
+                    for phase, milliseconds in result.speed.items():
+                        totals[phase] += milliseconds or 0.0
+                    yield result
+                self.callbacks.run("on_predict_batch_end", self)
+                read_since = time.perf_counter()
+        self._report(count, totals)
+        self.callbacks.run("on_predict_end", self)
+
+    @torch.inference_mode()
+    def _predict(self, frames: Sequence[Frame], read: float) -> list[Results]:
+        """Run one batch and attach the milliseconds per image of each phase."""
+        marks = [time.perf_counter()]
+        self.batch = self.preprocess(frames)
+        self._mark(marks)
+        outputs = self.model(self.batch.images)
+        self._mark(marks)
+        results = self.postprocess(outputs, self.batch)
+        self._mark(marks)
+        phases = [1000 * (end - begin) / len(frames) for begin, end in pairwise(marks)]
+        speed = dict(zip(("preprocess", "inference", "postprocess"), phases, strict=True))
+        for result in results:
+            result.speed = {"read": 1000 * read / len(frames), **speed, "write": 0.0}
+            result.save_dir = None if self.save_dir is None else str(self.save_dir)
+        return results
+
+    def _mark(self, marks: list[float]) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize(self.model.device)
+        marks.append(time.perf_counter())
+
+    def preprocess(self, frames: Sequence[Frame]) -> Prepared:
+        """Fit the frames into one input: letterboxed uint8 pixels, turned to float on the device."""
+        if frames[0].tensor is not None:
+            return self._prepare_tensors(frames)
+        target = check_imgsz(self.args.imgsz, stride=self.model.stride)
+        shapes = {frame.image.shape[:2] for frame in frames}
+        minimal = self.args.rect and len(shapes) == 1 and self.model.dynamic
+        geometries = [
+            LetterboxGeometry.fit(frame.image.shape[:2], target, stride=self.model.stride, minimal=minimal)
+            for frame in frames
+        ]
+        canvas = np.empty((len(frames), *geometries[0].shape, frames[0].image.shape[2]), np.uint8)
+        for slot, frame, geometry in zip(canvas, frames, geometries, strict=True):
+            letterbox(frame.image, geometry, out=slot)
+            if slot.shape[2] == 3:
+                cv2.cvtColor(slot, cv2.COLOR_BGR2RGB, dst=slot)
+        # (B, H, W, C) in memory is channels_last: no copy is made to get there.
+        images = torch.from_numpy(canvas).permute(0, 3, 1, 2).to(self.model.device, non_blocking=True)
+        return Prepared(frames, images.float().div_(255), geometries)
+
+    def _prepare_tensors(self, frames: Sequence[Frame]) -> Prepared:
+        """Take tensors as they are; sizes that the stride does not divide are padded at the bottom and right."""
+        images = (
+            torch.stack([frame.tensor for frame in frames if frame.tensor is not None]).to(self.model.device).float()
+        )
+        if images.shape[1] != self.model.channels:
+            raise SourceError(f"The tensor has {images.shape[1]} channels, the model takes {self.model.channels}.")
+        height, width = images.shape[2:]
+        stride = self.model.stride
+        bottom, right = -height % stride, -width % stride
+        if bottom or right:
+            images = torch.nn.functional.pad(images, (0, right, 0, bottom), value=PAD_VALUE / 255)
+        geometry = LetterboxGeometry.padded((height, width), top=0, left=0, bottom=bottom, right=right)
+        return Prepared(frames, images, [geometry] * len(frames))
+
+    # Delivering -----------------------------------------------------------------------------------------------------
+
+    def _saver(self) -> ResultSaver:
+        if self.save_dir is None and (self.args.save or self.args.save_mask or self.args.save_txt):
+            self.save_dir = run_folder(self.args, self.task, "predict")
+        return ResultSaver(self.args, self.save_dir)
+
+    def _deliver(self, result: Results, frame: Frame, saver: ResultSaver) -> None:
+        """Write, show and log one result, as asked."""
+        begin = time.perf_counter()
+        saver.save(result, frame)
+        result.speed["write"] = 1000 * (time.perf_counter() - begin)
+        if self.args.show:
+            result.show()
+        if self.args.verbose:
+            height, width = self.batch.images.shape[2:]  # type: ignore[union-attr]
+            LOGGER.info(f"{frame.label}: {height}x{width} {result.verbose()} {result.speed['inference']:.1f}ms")
+
+    def _report(self, count: int, totals: dict[str, float]) -> None:
+        if self.args.verbose and count:
+            phases = ", ".join(f"{phase} {total / count:.1f}ms" for phase, total in totals.items())
+            LOGGER.info(f"Speed per image: {phases}")
+        if self.save_dir is not None and count:
+            LOGGER.info(f"Results in {self.save_dir}")

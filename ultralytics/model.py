@@ -1,0 +1,347 @@
+"""`YOLO`: load or build a model, then train, validate and predict; the task's classes are found by the model's head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ultralytics.cfg import Config, get_cfg
+from ultralytics.cfg.settings import SETTINGS
+from ultralytics.data.build import build_dataloader
+from ultralytics.data.spec import DatasetSpec
+from ultralytics.engine.events import CallbackList
+from ultralytics.engine.results import Results
+from ultralytics.engine.state import run_folder
+from ultralytics.errors import CheckpointError, ConfigError, MissingFile, ModelError
+from ultralytics.nn.autobackend import AutoBackend
+from ultralytics.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ultralytics.nn.graph import load_architecture
+from ultralytics.nn.info import ModelInfo, layer_table, model_info, summary
+from ultralytics.nn.model import GraphModel
+from ultralytics.nn.transfer import transfer
+from ultralytics.tasks import DEFAULT_TASK, TaskSpec, get_task, task_of
+from ultralytics.utils import LOGGER
+from ultralytics.utils.downloads import find_weights
+from ultralytics.utils.log import show_logs
+from ultralytics.utils.torch_utils import select_device
+
+_REBUILDS_PREDICTOR = frozenset({"device", "channels_last", "compile"})
+
+
+class YOLO:
+    """A segmentation model and everything that is done with it.
+
+    Args:
+        model: an architecture ("yolo26n-sem.yaml"), weights ("yolo26n-sem.pt", "runs/…/best.pt"; official names are
+            downloaded when first used), or another `YOLO` to share.
+        task: task name; None finds it from the model.
+        verbose: whether to log the model's summary.
+
+    Example:
+        >>> from ultralytics import YOLO
+        >>> model = YOLO("yolo26n-sem.yaml")
+        >>> model.task
+        'semantic'
+    """
+
+    def __init__(self, model: str | Path | YOLO | None = None, task: str | None = None, verbose: bool = False) -> None:
+        show_logs()
+        self.callbacks = CallbackList()
+        self.predictor: Any = None
+        self.trainer: Any = None
+        self.metrics: Any = None
+        self.overrides: dict[str, Any] = {}
+        self.ckpt: Checkpoint | None = None
+        self.ckpt_path: str | None = None
+        self.cfg: str | None = None
+        self._spec: TaskSpec
+        if isinstance(model, YOLO):
+            self.__dict__.update(model.__dict__)
+            return
+        name = str(model if model is not None else get_task(task or DEFAULT_TASK).default_model).strip()
+        self.model_name = name
+        if name.lower().endswith((".yaml", ".yml")):
+            self._build(name)
+        else:
+            self._load(name)
+        if task is not None and task != self.task:
+            raise ModelError(f"'{name}' is a model of the task '{self.task}', not '{task}'.")
+        if verbose:
+            self.info()
+
+    # Making ---------------------------------------------------------------------------------------------------------
+
+    def _build(self, name: str) -> None:
+        architecture = load_architecture(name)
+        self._spec = task_of(architecture)
+        self.model: GraphModel = self._spec.resolve("model")(architecture)
+        self.cfg = name
+        self.overrides["model"] = name
+
+    def _load(self, name: str) -> None:
+        path = _find(name if Path(name).suffix else f"{name}.pt")
+        if path.suffix != ".pt":
+            raise ModelError(f"'{name}': this release runs .yaml architectures and .pt weights.")
+        self._adopt(load_checkpoint(path), path)
+
+    def _adopt(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Make the network that a checkpoint describes."""
+        self._spec = task_of(checkpoint.yaml)
+        model: GraphModel = self._spec.resolve("model")(checkpoint.yaml, ch=checkpoint.ch, nc=checkpoint.nc)
+        model.names = dict(checkpoint.names)
+        if checkpoint.is_fused:
+            model.fuse()
+        try:
+            model.load_state_dict(checkpoint.state_dict)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"'{path}': the weights do not fit the architecture they come with: {error}"
+            ) from error
+        self.model, self.ckpt, self.ckpt_path = model.eval(), checkpoint, str(path)
+        kept = ("imgsz", "data", "single_cls")
+        self.overrides = {k: checkpoint.args[k] for k in kept if k in checkpoint.args} | {"model": str(path)}
+
+    def load(self, weights: str | Path = "yolo26n-sem.pt") -> YOLO:
+        """Take the weights of a checkpoint where names and shapes fit; classes are matched by name.
+
+        Raises:
+            CheckpointError: less than half of the network would be loaded.
+        """
+        path = _find(str(weights))
+        self.ckpt = load_checkpoint(path)
+        self.overrides["pretrained"] = str(path)
+        LOGGER.info(transfer(self.model, self.ckpt).text())
+        self.predictor = None
+        return self
+
+    def save(self, filename: str | Path = "saved_model.pt") -> None:
+        """Write the model as a checkpoint: tensors and plain data."""
+        facts: dict[str, Any] = {"args": dict(self.overrides)}
+        if self.ckpt is not None:
+            kept = ("args", "metrics", "epoch", "licence", "fingerprint", "calibration", "palette")
+            facts = {name: getattr(self.ckpt, name) for name in kept}
+        save_checkpoint(Path(filename), Checkpoint.of_model(self.model, task=self.task, **facts))
+
+    # Using ----------------------------------------------------------------------------------------------------------
+
+    def __call__(self, source: Any = None, stream: bool = False, **options: Any) -> list[Results] | Iterator[Results]:
+        """Predict: see `predict`."""
+        return self.predict(source, stream, **options)
+
+    def predict(
+        self, source: Any = None, stream: bool = False, predictor: Callable | None = None, **options: Any
+    ) -> list[Results] | Iterator[Results]:
+        """Predict on a source.
+
+        Args:
+            source: image file, folder, glob, list, video, camera index, URL, array (H, W, C) BGR, PIL image, or tensor
+                (B, C, H, W) RGB in [0, 1].
+            stream: return a generator that holds one batch at a time.
+            predictor: class to use instead of the task's.
+            **options: see `yolo cfg`.
+
+        Returns:
+            One `Results` per image or frame; a generator with `stream`.
+        """
+        config = self._config("predict", options)
+        if self.predictor is None or predictor or _REBUILDS_PREDICTOR & options.keys():
+            backend = AutoBackend(
+                self.model, select_device(config.device), palette=self.ckpt.palette if self.ckpt else None
+            )
+            role = predictor or self._spec.resolve("predictor")
+            self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
+        self.predictor.args = config
+        self.predictor.save_dir = None
+        return self.predictor(source, stream=stream)
+
+    def val(self, validator: Callable | None = None, **options: Any) -> Any:
+        """Measure the model on a split of a dataset.
+
+        Args:
+            validator: class to use instead of the task's.
+            **options: see `yolo cfg`; `data` defaults to the dataset the model was trained on.
+
+        Returns:
+            The task's metrics.
+        """
+        config = self._config("val", options)
+        config = config.replace(data=config.data or self._spec.default_data)
+        spec = DatasetSpec.load(config.data or self._spec.default_data)
+        if len(spec.names) != self.model.nc:
+            raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
+        device = select_device(config.device)
+        role: Any = validator or self._spec.resolve("validator")
+        dataset = role.build_dataset(config, spec)
+        loader = build_dataloader(dataset, int(config.batch), workers=config.workers, shuffle=False, seed=config.seed)
+        try:
+            folder = run_folder(config, self.task, "val")
+            run = role(config, loader, device, save_dir=folder, callbacks=self.callbacks)
+            self.metrics = run(AutoBackend(self.model, device), plots=config.plots, final=True)
+        finally:
+            loader.close()
+        return self.metrics
+
+    def train(self, trainer: Callable | None = None, **options: Any) -> Any:
+        """Train the model; afterwards this object holds the best weights.
+
+        Args:
+            trainer: class to use instead of the task's.
+            **options: see `yolo cfg`. `resume=True` goes on from the loaded `last.pt`, `resume=PATH` from that file.
+
+        Returns:
+            The metrics of the best weights on the validation split.
+        """
+        resume, save_dir = self._resume(options)
+        config = self._config("train", options, base=resume.args if resume else None)
+        config = config.replace(data=config.data or self._spec.default_data)
+        role = trainer or self._spec.resolve("trainer")
+        self.trainer = role(
+            config,
+            self._spec,
+            self.model.yaml,
+            weights=None if resume else self._start_weights(config),
+            resume=resume,
+            save_dir=save_dir,
+            callbacks=self.callbacks,
+        )
+        self.metrics = self.trainer.train()
+        self._adopt(load_checkpoint(self.trainer.best), self.trainer.best)
+        self.predictor = None
+        return self.metrics
+
+    def _resume(self, options: dict[str, Any]) -> tuple[Checkpoint | None, Path | None]:
+        """Find the run to go on with: its checkpoint and its folder."""
+        resume = options.pop("resume", False)
+        if not resume:
+            return None, None
+        path = Path(self.ckpt_path or "") if resume is True else Path(str(resume))
+        if path.suffix != ".pt":
+            raise ConfigError(
+                "resume=True goes on from a loaded checkpoint: YOLO('runs/…/last.pt').train(resume=True)."
+            )
+        if not path.is_file():
+            raise MissingFile(f"'{path}' does not exist: nothing to resume.")
+        return load_checkpoint(path), path.resolve().parents[1]
+
+    def _start_weights(self, config: Config) -> Checkpoint | None:
+        """Weights to start from: the file named by `pretrained`, else those that are loaded, else none."""
+        if isinstance(config.pretrained, str):
+            return load_checkpoint(_find(config.pretrained))
+        return self.ckpt if config.pretrained else None
+
+    def _config(self, mode: str, options: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Config:
+        """Options of a call: defaults, the task's, those of the checkpoint, the caller's."""
+        kept = {} if base else self.overrides
+        known = {**self._spec.defaults, **kept, **options, "task": self.task, "mode": mode}
+        return get_cfg(known, base=base, mode=mode)
+
+    # Knowing --------------------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return self._spec.name
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Class names by id."""
+        return self.model.names
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def task_map(self) -> dict[str, Any]:
+        """The classes of this model's task."""
+        return {role: self._spec.resolve(role) for role in ("model", "trainer", "validator", "predictor")}
+
+    def info(self, detailed: bool = False, verbose: bool = True, imgsz: int = 640) -> ModelInfo | None:
+        """Log layers, parameters, gradients and GFLOPs (the layer table if `detailed`) and return them.
+
+        Returns:
+            (layers, parameters, gradients, GFLOPs); None if not `verbose`.
+        """
+        if not verbose:
+            return None
+        info = model_info(self.model, imgsz)
+        if detailed:
+            LOGGER.info(layer_table(self.model))
+        LOGGER.info(summary(self.model, info))
+        return info
+
+    def fuse(self, verbose: bool = True, imgsz: int = 640) -> YOLO:
+        """Fold batch norms into convolutions, in place: faster to run, no longer trainable."""
+        self.model.fuse()
+        if verbose:
+            self.info(imgsz=imgsz)
+        return self
+
+    def eval(self) -> YOLO:
+        """Put the network in evaluation mode."""
+        self.model.eval()
+        return self
+
+    def reset_weights(self) -> YOLO:
+        """Give every layer fresh random weights."""
+        self.model = self._spec.resolve("model")(self.model.yaml)
+        self.ckpt, self.predictor = None, None
+        return self
+
+    def to(self, *arguments: Any, **options: Any) -> YOLO:
+        """Move or convert the weights, like `torch.nn.Module.to`."""
+        self.model.to(*arguments, **options)
+        self.predictor = None
+        return self
+
+    def cpu(self) -> YOLO:
+        """Move to the CPU."""
+        return self.to("cpu")
+
+    def cuda(self) -> YOLO:
+        """Move to the first CUDA device."""
+        return self.to("cuda")
+
+    def half(self) -> YOLO:
+        """Convert the weights to half precision."""
+        return self.to(torch.float16)
+
+    def float(self) -> YOLO:
+        """Convert the weights to single precision."""
+        return self.to(torch.float32)
+
+    def add_callback(self, event: str, function: Callable) -> None:
+        """Call `function` with the trainer, validator or predictor at an event."""
+        self.callbacks.add(event, function)
+
+    def clear_callback(self, event: str) -> None:
+        """Forget the callbacks of an event."""
+        self.callbacks.clear(event)
+
+    def reset_callbacks(self) -> None:
+        """Forget all callbacks."""
+        self.callbacks.reset()
+
+    def track(self, *arguments: Any, **options: Any) -> None:
+        """Tracking follows boxes; a class map has none."""
+        raise ConfigError(f"The task '{self.task}' has no boxes to track. Use predict on the video.")
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for names this class lacks: the network's own (stride, yaml, …).
+        model: nn.Module | None = self.__dict__.get("model")
+        if model is None or name.startswith("__"):
+            raise AttributeError(f"'YOLO' has no attribute '{name}'")
+        return getattr(model, name)
+
+    def __repr__(self) -> str:
+        return f"YOLO('{self.model_name}', task='{self.task}', classes={len(self.names)})"
+
+
+def _find(name: str) -> Path:
+    """Find weights by path or official name; those are downloaded into the user's weights folder."""
+    return find_weights(name, SETTINGS["weights_dir"])

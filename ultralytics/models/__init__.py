@@ -1,0 +1,5 @@
+"""Known import path: `from ultralytics.models import YOLO`."""
+
+from ultralytics.model import YOLO
+
+__all__ = ["YOLO"]

@@ -1,0 +1,44 @@
+"""A semantic dataset from the options of a run, for training and for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ultralytics.cfg import Config
+from ultralytics.data.augment import train_transforms, val_transforms
+from ultralytics.data.spec import DatasetSpec
+from ultralytics.tasks.semantic.dataset import SemanticDataset
+
+
+def build_dataset(
+    config: Config,
+    spec: DatasetSpec,
+    split: str,
+    *,
+    train: bool,
+    augmentations: Sequence[Callable[..., Any]] = (),
+) -> SemanticDataset:
+    """Make the dataset of a split, augmented if it is for training.
+
+    Validation batches take the shape of their images: padding to squares would cost time and change the features.
+    """
+    size = config.imgsz if isinstance(config.imgsz, int) else max(config.imgsz)
+    dataset = SemanticDataset(
+        spec,
+        split,
+        imgsz=size,
+        train=train,
+        rect=config.rect if train or config.mode == "val" else True,
+        batch=int(config.batch) if config.batch >= 1 else 16,
+        cache=config.cache if train else False,
+        fraction=config.fraction if train else 1.0,
+        seed=config.seed,
+        classes=config.classes,
+    )
+    if train:
+        shape = dataset.shapes if config.rect else size
+        dataset.transforms = train_transforms(config, shape, channels=spec.channels, augmentations=augmentations)
+    else:
+        dataset.transforms = val_transforms(dataset.shapes)
+    return dataset

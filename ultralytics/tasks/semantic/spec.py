@@ -1,0 +1,17 @@
+"""The semantic task's row in the task table."""
+
+from ultralytics.tasks.spec import TaskSpec
+
+SPEC = TaskSpec(
+    name="semantic",
+    head="SemanticSegment",
+    suffix="-sem",
+    model="ultralytics.nn.tasks:SemanticSegmentationModel",
+    trainer="ultralytics.tasks.semantic.train:SemanticTrainer",
+    validator="ultralytics.tasks.semantic.val:SemanticValidator",
+    predictor="ultralytics.tasks.semantic.predict:SemanticPredictor",
+    doctor="ultralytics.tasks.semantic.doctor:diagnose",
+    fitness="metrics/mIoU",
+    default_model="yolo26n-sem.pt",
+    default_data="streets.yaml",
+)

@@ -1,0 +1,109 @@
+"""Semantic validation: class maps against labels, at the network's input size or at each image's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ultralytics.cfg import Config
+from ultralytics.data.spec import DatasetSpec
+from ultralytics.engine.validator import BaseValidator
+from ultralytics.nn.kernels import class_map
+from ultralytics.tasks.semantic.build import build_dataset
+from ultralytics.tasks.semantic.dataset import SemanticDataset
+from ultralytics.tasks.semantic.doctor import diagnose
+from ultralytics.tasks.semantic.metrics import SemanticMetrics
+from ultralytics.tasks.semantic.plots import plot_batch
+from ultralytics.utils.files import write_atomic
+from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
+
+_PLOTTED_BATCHES = 3
+
+
+class SemanticValidator(BaseValidator):
+    """Validate a semantic model.
+
+    By default pixels are counted at the network's input size against the label resized to it, which is what published
+    figures of this model family mean; `resolution="source"` counts at each image's own size.
+
+    Example:
+        >>> from ultralytics import YOLO
+        >>> metrics = YOLO("yolo26n-sem.pt").val(data="cityscapes8.yaml")  # doctest: +SKIP
+        >>> metrics.miou  # doctest: +SKIP
+    """
+
+    metrics: SemanticMetrics
+
+    @staticmethod
+    def build_dataset(config: Config, spec: DatasetSpec) -> SemanticDataset:
+        """Make the dataset of the split to validate on."""
+        if config.label_map:
+            spec = diagnose(spec, label_map=config.label_map).spec
+        return build_dataset(config, spec, config.split, train=False)
+
+    @property
+    def dataset(self) -> SemanticDataset:
+        """The dataset behind the loader."""
+        return self.loader.dataset  # type: ignore[return-value]
+
+    def build_metrics(self) -> SemanticMetrics:
+        """Make the empty counts."""
+        spec = self.dataset.spec
+        metrics = SemanticMetrics(spec.names, spec.ignore_index, self.device, self.args.resolution)
+        metrics.save_dir = self.save_dir
+        return metrics
+
+    def update(self, outputs: Tensor, batch: Mapping[str, Any], number: int) -> None:
+        """Count one batch of logits."""
+        logits = outputs.float()
+        target = batch["semantic_mask"].to(self.device, non_blocking=True)
+        at_input = class_map(logits, tuple(target.shape[1:])).ids
+        for i, file in enumerate(batch["im_file"]):
+            predicted, label = at_input[i], target[i]
+            if self.args.resolution == "source":
+                predicted, label = self._at_source(logits[i : i + 1], batch, i)
+            self.metrics.update(predicted, label, file)
+            if self.args.save_json and self.final:
+                self._save_ids(logits[i : i + 1], batch, i)
+        if self.plots and number < _PLOTTED_BATCHES:
+            self._plot(batch, at_input, number)
+
+    def _source_ids(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> Tensor:
+        """Class map of one image at its own size, in one interpolation from the logits."""
+        shape = tuple(batch["ori_shape"][i])
+        (gain_h, gain_w), (left, top) = batch["ratio_pad"][i]
+        stride = batch["img"].shape[2] / logits.shape[2]
+        region = (top / stride, left / stride, shape[0] * gain_h / stride, shape[1] * gain_w / stride)
+        return class_map(logits, shape, region=region).ids[0]
+
+    def _at_source(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> tuple[Tensor, Tensor]:
+        label = self.dataset.source_ids(batch["index"][i])
+        return self._source_ids(logits, batch, i), torch.from_numpy(label.astype(np.int32)).to(self.device)
+
+    def _save_ids(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> None:
+        """Write the class map of one image in the ids of the dataset's own label files."""
+        ids = self.dataset.spec.to_source_ids(self._source_ids(logits, batch, i).cpu().numpy())
+        target = self.save_dir / "results" / self.dataset.relative_label_file(batch["index"][i])
+        write_atomic(target.with_suffix(".png"), cv2.imencode(".png", ids)[1].tobytes())
+
+    def _plot(self, batch: Mapping[str, Any], ids: Tensor, number: int) -> None:
+        spec = self.dataset.spec
+        self.save_dir.mkdir(parents=True, exist_ok=True)
+        plot_batch(batch, spec.names, spec.palette, self.save_dir / f"val_batch{number}_labels.jpg")
+        predicted = {**batch, "semantic_mask": ids}
+        plot_batch(predicted, spec.names, spec.palette, self.save_dir / f"val_batch{number}_pred.jpg")
+
+    def finish(self) -> None:
+        """Draw the confusion matrix and the bars of per-class IoU, and write the report if it is asked for."""
+        if self.plots:
+            names = self.metrics.row_names
+            matrix = self.metrics.matrix.cpu().numpy()
+            iou = np.where(self.metrics.nt_per_class > 0, self.metrics.per_class_iou, np.nan)
+            plot_confusion_matrix(matrix, names, self.save_dir / "confusion_matrix.png", normalize=False)
+            plot_confusion_matrix(matrix, names, self.save_dir / "confusion_matrix_normalized.png", normalize=True)
+            plot_class_iou(iou, names, self.save_dir / "iou_bar_chart.png")

@@ -1,0 +1,46 @@
+"""What makes a task: a typed row of names, resolved when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ultralytics.utils.imports import load
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSpec:
+    """One row of the task table.
+
+    Attributes:
+        name: word used on the command line.
+        head: class name of the head that marks the task in an architecture.
+        suffix: ending of official weight names ("-sem"); used to name files, never to guess a task.
+        model: "module:Class" of the network.
+        trainer: "module:Class" of the trainer.
+        validator: "module:Class" of the validator.
+        predictor: "module:Class" of the predictor.
+        doctor: "module:function" that checks the labels of a dataset before training.
+        fitness: metric key that decides which checkpoint is best.
+        default_model: weights used when none are named.
+        default_data: dataset used when none is named.
+        defaults: option defaults that differ for this task.
+    """
+
+    name: str
+    head: str
+    suffix: str
+    model: str
+    trainer: str
+    validator: str
+    predictor: str
+    doctor: str
+    fitness: str
+    default_model: str
+    default_data: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self, role: str) -> Any:
+        """Import the class of a role: `spec.resolve("trainer")`."""
+        return load(getattr(self, role))

@@ -1,0 +1,69 @@
+"""Files and folders: names that do not collide, writes that are whole or absent, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def increment_path(path: str | Path, exist_ok: bool = False) -> Path:
+    """Return `path`, or `path-2`, `path-3`, … if it is taken; nothing is created.
+
+    Args:
+        path: wanted file or folder; a file keeps its suffix (`a.jpg` -> `a-2.jpg`).
+        exist_ok: return `path` even if it exists.
+    """
+    path = Path(path)
+    if exist_ok or not path.exists():
+        return path
+    stem, suffix = (path.stem, path.suffix) if path.suffix and not path.is_dir() else (path.name, "")
+    number = 2
+    while (candidate := path.with_name(f"{stem}-{number}{suffix}")).exists():
+        number += 1
+    return candidate
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder that becomes `path` when the block succeeds, and vanishes when not.
+
+    Example:
+        >>> with replacing(Path("best.pt")) as temporary:  # doctest: +SKIP
+        ...     torch.save(checkpoint, temporary)
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _give_default_mode(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a crash or a full disk leaves either the old content or the new one."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def sha256(path: str | Path) -> str:
+    """Hash a file's bytes, reading it in pieces."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _give_default_mode(path: Path) -> None:
+    """Undo the private mode of a temporary file: the result is an ordinary file of the user's."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
