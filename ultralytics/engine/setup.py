@@ -36,7 +36,6 @@ from ultralytics.utils.env import is_main_process, num_cores
 from ultralytics.utils.torch_utils import (
     autocast,
     seed_everything,
-    select_device,
 )
 
 if TYPE_CHECKING:
@@ -111,10 +110,10 @@ class TrainingSetup:
 
     # Set-up ---------------------------------------------------------------------------------------------------------
 
-    def _setup(self) -> None:
+    def _setup(self, device: torch.device) -> None:
         self.callbacks.run("on_pretrain_routine_start", self)
         seed_everything(self.args.seed + 1 + RANK)
-        self.device = select_device(self.args.device)
+        self.device = device
         self.data = DatasetSpec.load(self.args.data or self.task.default_data)
         self.check_data()
         self.memory_format = torch.contiguous_format if self.args.channels_last is False else torch.channels_last
@@ -150,7 +149,10 @@ class TrainingSetup:
         share = max(min(self.batch, len(self.train_set)) // world_size(), 1)
         workers = min(self.args.workers, num_cores() if self.device.type == "cuda" else num_cores() // 2)
         options: dict[str, Any] = {"workers": workers, "seed": self.args.seed, "pin_memory": self.device.type == "cuda"}
-        self.loader = build_dataloader(self.train_set, share, shuffle=not self.args.rect, rank=RANK, **options)
+        for dataset in (self.train_set, self.val_set):
+            if dataset.rect:
+                dataset.regroup(share)
+        self.loader = build_dataloader(self.train_set, share, shuffle=True, rank=RANK, **options)
         self.val_loader = build_dataloader(self.val_set, share, shuffle=False, rank=RANK, **options)
         self.validator = self.build_validator(self.val_loader)
 

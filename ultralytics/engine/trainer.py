@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ultralytics.engine.launch import launch, needs_launch, process_group
 from ultralytics.engine.layers import random_rescale
 from ultralytics.engine.loggers import ResultsCSV
 from ultralytics.engine.setup import TrainingSetup
@@ -22,13 +24,14 @@ from ultralytics.engine.state import Stopwatch, TrainingState
 from ultralytics.errors import ConfigError, TrainingError
 from ultralytics.nn.checkpoint import CODE_LICENCE, Checkpoint, load_checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
-from ultralytics.utils.dist import world_size
+from ultralytics.utils.dist import barrier, world_size
 from ultralytics.utils.env import is_main_process
 from ultralytics.utils.plotting import plot_results
 from ultralytics.utils.progress import progress
 from ultralytics.utils.torch_utils import (
     autocast,
     deterministic_mode,
+    select_device,
     unwrap_model,
 )
 
@@ -50,16 +53,20 @@ class BaseTrainer(TrainingSetup):
     # The story ------------------------------------------------------------------------------------------------------
 
     def train(self) -> Any:
-        """Run the training and return the validation metrics of the best weights."""
-        with deterministic_mode(self.args.deterministic):
-            self._setup()
+        """Run the training and return the validation metrics of the best weights.
+
+        With several GPUs the work is done by one process each, and this one waits for them.
+        """
+        if needs_launch(self.args):
+            return launch(self.args, self.save_dir)
+        device = select_device(self.args.device)
+        with deterministic_mode(self.args.deterministic), process_group(device), ExitStack() as stack:
+            self._setup(device)
+            stack.callback(self._close_loaders)
             if self.resume is not None:
                 self._restore(self.resume)
             self.callbacks.run("on_pretrain_routine_end", self)
-            try:
-                self._fit()
-            finally:
-                self._close_loaders()
+            self._fit()
             return self._finish()
 
     def _fit(self) -> None:
@@ -142,7 +149,7 @@ class BaseTrainer(TrainingSetup):
         self.callbacks.run("on_params_update", self)
 
     def _validate(self) -> None:
-        result = self.validator(self.ema.model, criterion=self.criterion)
+        result = self.validator(self.ema.model, criterion=self.criterion, final=False)
         self.metrics = {**result.results_dict, **self.validator.loss_items}
         self.fitness = self.metrics.pop("fitness")
 
@@ -165,11 +172,11 @@ class BaseTrainer(TrainingSetup):
 
     def _finish(self) -> Any:
         """Validate the best weights with plots, draw the curves, and say where everything is."""
-        result = None
+        barrier()  # the first process has written the best weights
+        self.ema.model.load_state_dict(load_checkpoint(self.best).state_dict)
+        result = self.validator(self.ema.model, plots=self.args.plots, final=True)
+        self.metrics = dict(result.results_dict)
         if is_main_process():
-            self.ema.model.load_state_dict(load_checkpoint(self.best).state_dict)
-            result = self.validator(self.ema.model, plots=self.args.plots, final=True)
-            self.metrics = dict(result.results_dict)
             if self.args.plots:
                 plot_results(self.csv.path)
             self.callbacks.run("on_fit_epoch_end", self)

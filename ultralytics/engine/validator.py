@@ -89,7 +89,7 @@ class BaseValidator:
             plots: whether to draw.
             final: whether this is a validation of its own (per-class table, files) or one within training.
         """
-        self.plots, self.final = plots, final
+        self.plots, self.final = plots and is_main_process(), final
         self.metrics = self.build_metrics()
         self.callbacks.run("on_val_start", self)
         model.eval()

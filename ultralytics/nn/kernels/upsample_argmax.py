@@ -81,7 +81,7 @@ def class_map(
         ModelError: the logits are not (B, C, h, w), or size, region or temperature are not above 0.
 
     Example:
-        >>> class_map(torch.tensor([[[[0.0, 4.0]], [[1.0, 1.0]]]]), (1, 4)).ids
+        >>> class_map(torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]]]), (1, 4)).ids
         tensor([[[1, 1, 0, 0]]], dtype=torch.uint8)
     """
     if logits.ndim != 4 or min(logits.shape[1:]) < 1:

@@ -114,6 +114,10 @@ class SemanticDataset(BaseDataset):
         """Read the class ids of a sample at the size of its file, as (H, W) uint8 or uint16."""
         return self._classes_of(self._reader(self.pairs[index].label, self.facts[index].shape))
 
+    def source_image(self, index: int) -> np.ndarray:
+        """Read the image of a sample at the size of its file, as (H, W, C)."""
+        return read_image(self.pairs[index].image, self.spec.channels)
+
     def class_pixels(self) -> np.ndarray:
         """Count the pixels of each class id in all labels, without the ignored, as (C,) int64; C is 2 for one class."""
         return count_classes(self.facts, self._table, self.spec.num_ids)

@@ -15,6 +15,7 @@ from ultralytics.data.scan import Problem, summarise
 from ultralytics.data.spec import NO_POLYGON, DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, count_classes, count_raw, survey
+from ultralytics.tasks.semantic.weights import inverse_log_weights
 from ultralytics.utils import LOGGER
 
 LEFT_OUT = "images left out"
@@ -71,10 +72,8 @@ class DoctorReport:
 
     @property
     def class_weights(self) -> np.ndarray:
-        """Weights that balance the classes of the training labels: 1 / ln(1.02 + share), mean 1 (ENet, section 5.2)."""
-        pixels = self.class_pixels("train")
-        weights = 1 / np.log(1.02 + pixels / max(pixels.sum(), 1))
-        return np.asarray(weights / weights.mean())
+        """Weights that balance the classes of the training labels."""
+        return inverse_log_weights(self.class_pixels("train"))
 
     def text(self) -> str:
         """Lay the report out for a terminal, with every file that has a problem."""

@@ -63,9 +63,10 @@ class SemanticMetrics:
 
     def reduce(self) -> None:
         """Add up the counts of all processes."""
-        for counts in (self.confusion.counts, self.nt_per_image):
-            counts.copy_(all_reduce_sum(counts))
-        self.images = int(all_reduce_sum(torch.tensor(self.images)))
+        device = self.confusion.device  # NCCL adds up what is on the GPU
+        all_reduce_sum(self.confusion.counts)
+        self.nt_per_image = all_reduce_sum(self.nt_per_image.to(device)).cpu()
+        self.images = int(all_reduce_sum(torch.tensor(self.images, device=device)))
 
     # Figures --------------------------------------------------------------------------------------------------------
 
@@ -123,6 +124,19 @@ class SemanticMetrics:
     def results_dict(self) -> dict[str, float]:
         """The figures by name, as they stand in results.csv."""
         return dict(zip(self.keys, self.mean_results(), strict=True)) | {"fitness": self.fitness}
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All figures of the whole split by name."""
+        confusion = self.confusion
+        return {
+            "mIoU": self.miou,
+            "mIoU over present classes": self.miou_present,
+            "pixel accuracy": self.pixel_accuracy,
+            "mean class accuracy": confusion.mean_class_accuracy,
+            "frequency-weighted IoU": confusion.frequency_weighted_iou,
+            "mean Dice": confusion.mean_dice,
+        }
 
     @property
     def policy(self) -> str:

@@ -18,6 +18,7 @@ from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.loss import SemanticCriterion
 from ultralytics.tasks.semantic.plots import plot_batch
 from ultralytics.tasks.semantic.val import SemanticValidator
+from ultralytics.tasks.semantic.weights import inverse_log_weights
 from ultralytics.utils import LOGGER
 from ultralytics.utils.plotting import plot_class_pixels
 
@@ -76,21 +77,7 @@ class SemanticTrainer(BaseTrainer):
             return torch.tensor(given, dtype=torch.float32)
         power = 1.0 if given == "auto" else self.args.cls_pw
         if power > 0 and count > 1:
-            return inverse_log_weights(self.train_set.class_pixels(), power)
+            return torch.from_numpy(inverse_log_weights(self.train_set.class_pixels(), power)).float()
         if self.data.class_weights is not None:
             return torch.tensor(self.data.class_weights, dtype=torch.float32)
         return None
-
-
-def inverse_log_weights(pixels: Any, power: float = 1.0) -> Tensor | None:
-    """Weigh classes by how rare their pixels are: (1 / ln(1.02 + share)) ** power, scaled to mean 1 (ENet, §5.2).
-
-    Args:
-        pixels: (C,) labelled pixels of each class.
-        power: 0 weighs all alike, 1 in full.
-    """
-    counts = torch.as_tensor(pixels, dtype=torch.float64)
-    if counts.sum() == 0:
-        return None
-    weights = (1.0 / torch.log(1.02 + counts / counts.sum())) ** power
-    return (weights / weights.mean()).float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,11 +19,15 @@ from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
-from ultralytics.tasks.semantic.plots import plot_batch
+from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
+from ultralytics.tasks.semantic.report import Case, write_report
+from ultralytics.utils import LOGGER
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
 
 _PLOTTED_BATCHES = 3
+_REPORTED = 12
+"""Images in the report."""
 
 
 class SemanticValidator(BaseValidator):
@@ -56,6 +61,7 @@ class SemanticValidator(BaseValidator):
         spec = self.dataset.spec
         metrics = SemanticMetrics(spec.names, spec.ignore_index, self.device, self.args.resolution)
         metrics.save_dir = self.save_dir
+        self.worst: list[Case] = []
         return metrics
 
     def update(self, outputs: Tensor, batch: Mapping[str, Any], number: int) -> None:
@@ -68,6 +74,8 @@ class SemanticValidator(BaseValidator):
             if self.args.resolution == "source":
                 predicted, label = self._at_source(logits[i : i + 1], batch, i)
             self.metrics.update(predicted, label, file)
+            if self.args.report and self.final:
+                self._keep_if_bad(batch, i, predicted, label)
             if self.args.save_json and self.final:
                 self._save_ids(logits[i : i + 1], batch, i)
         if self.plots and number < _PLOTTED_BATCHES:
@@ -91,6 +99,17 @@ class SemanticValidator(BaseValidator):
         target = self.save_dir / "results" / self.dataset.relative_label_file(batch["index"][i])
         write_atomic(target.with_suffix(".png"), cv2.imencode(".png", ids)[1].tobytes())
 
+    def _keep_if_bad(self, batch: Mapping[str, Any], i: int, predicted: Tensor, label: Tensor) -> None:
+        """Keep the images with the lowest mean IoU of their own, for the report."""
+        file, score = self.metrics.image_iou[-1]
+        if math.isnan(score) or (len(self.worst) == _REPORTED and score >= self.worst[-1].score):
+            return
+        picture = to_bgr(batch["img"][i])
+        if picture.shape[:2] != tuple(label.shape):
+            picture = self.dataset.source_image(batch["index"][i])
+        case = Case(file=file, score=score, image=picture, label=label.cpu(), prediction=predicted.cpu())
+        self.worst = sorted([*self.worst, case], key=lambda one: one.score)[:_REPORTED]
+
     def _plot(self, batch: Mapping[str, Any], ids: Tensor, number: int) -> None:
         spec = self.dataset.spec
         self.save_dir.mkdir(parents=True, exist_ok=True)
@@ -107,3 +126,19 @@ class SemanticValidator(BaseValidator):
             plot_confusion_matrix(matrix, names, self.save_dir / "confusion_matrix.png", normalize=False)
             plot_confusion_matrix(matrix, names, self.save_dir / "confusion_matrix_normalized.png", normalize=True)
             plot_class_iou(iou, names, self.save_dir / "iou_bar_chart.png")
+        if self.args.report and self.final:
+            self._report()
+
+    def _report(self) -> None:
+        file = write_report(
+            self.save_dir / "report.html",
+            metrics=self.metrics.figures,
+            names=self.dataset.spec.names,
+            per_class=self.metrics.summary(),
+            confusion=self.metrics.matrix.cpu().numpy(),
+            worst=self.worst,
+            settings={"data": self.dataset.spec.title, "split": self.args.split, "imgsz": self.args.imgsz},
+            policy=self.metrics.policy,
+            palette=self.dataset.spec.palette,
+        )
+        LOGGER.info(f"Report: {file}")
