@@ -22,7 +22,17 @@ def main() -> None:
     options = {"project": str(OUT), "exist_ok": True}
 
     model = YOLO("yolo26n-sem.yaml")
-    model.train(data="streets.yaml", epochs=10, imgsz=256, batch=8, nbs=8, name="train", **options)
+    # A short schedule for few images: a step per batch, a high rate, no mosaic.
+    recipe = {
+        "optimizer": "AdamW",
+        "lr0": 0.004,
+        "cos_lr": True,
+        "warmup_epochs": 1,
+        "nbs": 8,
+        "mosaic": 0.0,
+        "scale": 0.3,
+    }
+    model.train(data="streets.yaml", epochs=14, imgsz=256, batch=8, name="train", **recipe, **options)
 
     metrics = model.val(data="streets.yaml", imgsz=256, name="val", **options)
     images = sorted((OUT / "datasets" / "streets" / "images" / "val").iterdir())[:8]

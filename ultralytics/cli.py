@@ -27,6 +27,7 @@ from ultralytics.cfg.reading import either, members_of, names_of, read_as
 from ultralytics.cfg.schema import MODES, OPTIONS, Option
 from ultralytics.cfg.settings import DEFAULTS, SETTINGS
 from ultralytics.cfg.validate import RENAMED, check_options, describe
+from ultralytics.deploy import FORMATS, format_table
 from ultralytics.errors import ConfigError, ExportError, SourceError, UltralyticsError, unknown_name
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec, get_task
 from ultralytics.utils.env import ROOT
@@ -173,7 +174,7 @@ def run(command: Command) -> int:
         return 0
     for _ in model.predict(stream=True, **{"save": True, **options}):
         pass
-    return 0
+    return 1 if model.predictor.skipped else 0
 
 
 def _fill_in(options: dict[str, Any], mode: str, task: TaskSpec) -> None:
@@ -305,7 +306,7 @@ def _copy_cfg(_: Command) -> None:
 
 
 def _formats(_: Command) -> None:
-    raise ExportError("Export is not part of this release; it comes with the next one.")
+    print(format_table(FORMATS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +331,7 @@ SPECIALS: Mapping[str, Special] = {
     ),
     "cfg": Special(_cfg, "all options with their defaults"),
     "copy-cfg": Special(_copy_cfg, "write them to default_copy.yaml, to change and use by cfg="),
-    "formats": Special(_formats, "what models can be exported to"),
+    "formats": Special(_formats, "the formats models are kept and run in"),
 }
 _SHORT: Mapping[str, str] = {"h": "help", "v": "version", "c": "copy-cfg", "setting": "settings"}
 _ELSEWHERE: Mapping[str, str] = {

@@ -13,6 +13,7 @@ from ultralytics.cfg import Config, get_cfg
 from ultralytics.cfg.settings import SETTINGS
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.spec import DatasetSpec
+from ultralytics.deploy import FORMATS, find_format
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.results import Results
 from ultralytics.engine.state import run_folder
@@ -84,8 +85,7 @@ class YOLO:
 
     def _load(self, name: str) -> None:
         path = _find(name if Path(name).suffix else f"{name}.pt")
-        if path.suffix != ".pt":
-            raise ModelError(f"'{name}': this release runs .yaml architectures and .pt weights.")
+        find_format(path, FORMATS)
         self._adopt(load_checkpoint(path), path)
 
     def _adopt(self, checkpoint: Checkpoint, path: Path) -> None:
@@ -149,9 +149,7 @@ class YOLO:
         """
         config = self._config("predict", options)
         if self.predictor is None or predictor or _REBUILDS_PREDICTOR & options.keys():
-            backend = AutoBackend(
-                self.model, select_device(config.device), palette=self.ckpt.palette if self.ckpt else None
-            )
+            backend = self._backend(select_device(config.device))
             role = predictor or self._spec.resolve("predictor")
             self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
         self.predictor.args = config
@@ -170,20 +168,28 @@ class YOLO:
         """
         config = self._config("val", options)
         config = config.replace(data=config.data or self._spec.default_data)
+        device = select_device(config.device)  # before a dataset may be made or fetched
         spec = DatasetSpec.load(config.data or self._spec.default_data)
         if len(spec.names) != self.model.nc:
             raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
-        device = select_device(config.device)
         role: Any = validator or self._spec.resolve("validator")
         dataset = role.build_dataset(config, spec)
         loader = build_dataloader(dataset, int(config.batch), workers=config.workers, shuffle=False, seed=config.seed)
         try:
             folder = run_folder(config, self.task, "val")
             run = role(config, loader, device, save_dir=folder, callbacks=self.callbacks)
-            self.metrics = run(AutoBackend(self.model, device), plots=config.plots, final=True)
+            self.metrics = run(self._backend(device), plots=config.plots, final=True)
         finally:
             loader.close()
         return self.metrics
+
+    def _backend(self, device: torch.device) -> AutoBackend:
+        """Make the network ready to run, with what its checkpoint knows of it."""
+        palette = self.ckpt.palette if self.ckpt else None
+        # Weights that `load` carried over to other classes are not what was calibrated.
+        same = self.ckpt is not None and dict(self.ckpt.names) == dict(self.model.names)
+        calibration = self.ckpt.calibration if self.ckpt and same else None
+        return AutoBackend(self.model, device, palette=palette, calibration=calibration)
 
     def train(self, trainer: Callable | None = None, **options: Any) -> Any:
         """Train the model; afterwards this object holds the best weights.

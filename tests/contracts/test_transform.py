@@ -24,7 +24,8 @@ from ultralytics.data.augment import (
     Transform,
     UserTransform,
 )
-from ultralytics.data.sample import PAD_VALUE, ClassMap, Context, Sample
+from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.utils.ops.letterbox import PAD_VALUE
 
 SHAPE = (72, 97)
 STRONG = {"degrees": 30.0, "translate": 0.1, "scale": 0.4, "shear": 10.0}

@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-import ultralytics.data.scenes as scenes
 from ultralytics import YOLO, cli, settings
 from ultralytics.cfg import get_cfg, read_options
+from ultralytics.data import scenes
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.utils.yamlio import YAML
 

@@ -145,6 +145,8 @@ class Config:
     resolution: str = _val("input", "size at which pixels are counted", choices=("input", "source"))
     save_json: bool = _val(False, "write one class-id PNG for each image, in the dataset's own ids")
     report: bool = _val(False, "write an HTML page with tables and the worst images")
+    boundary: bool = _val(False, "also boundary IoU and boundary F1")
+    cldice: bool = _val(False, "also clDice: how well thin structures stay connected")
 
     conf: float | None = _infer(None, "pixels below this probability get the reject id", minimum=0, maximum=1)
     augment: bool = _infer(False, "average over mirrored and scaled copies")

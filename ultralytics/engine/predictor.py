@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,15 @@ import torch
 from torch import Tensor
 
 from ultralytics.cfg import Config
+from ultralytics.data.raster import georeference
 from ultralytics.data.sources import Frame, load_source
+from ultralytics.data.sources.rasters import windowed
 from ultralytics.engine.events import CallbackList
+from ultralytics.engine.prepared import Prepared
 from ultralytics.engine.results import Results
 from ultralytics.engine.saving import ResultSaver
 from ultralytics.engine.state import run_folder
+from ultralytics.engine.tiled import TiledPrediction
 from ultralytics.errors import SourceError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.utils import LOGGER
@@ -27,25 +30,10 @@ from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops.letterbox import PAD_VALUE, LetterboxGeometry, letterbox
 
 
-@dataclass(slots=True)
-class Prepared:
-    """A batch on its way through the network.
-
-    Attributes:
-        frames: what was read.
-        images: (B, C, H, W) float input in [0, 1].
-        geometries: where each frame lies in its input.
-    """
-
-    frames: Sequence[Frame]
-    images: Tensor
-    geometries: Sequence[LetterboxGeometry]
-
-
 class BasePredictor:
     """Predict on anything that is a source.
 
-    A task overrides `postprocess`.
+    A task overrides `postprocess` and, where a forward pass is not all there is to it, `infer`.
 
     Args:
         config: the options of the call.
@@ -61,7 +49,12 @@ class BasePredictor:
         self.callbacks = callbacks or CallbackList()
         self.save_dir: Path | None = None
         self.results: list[Results] = []
+        self.skipped: list[tuple[str, str]] = []  # sources that could not be read, and why
         self.batch: Prepared | None = None
+
+    def infer(self, images: Tensor) -> Any:
+        """Run the network on float images (B, C, H, W) in [0, 1]."""
+        return self.model(images)
 
     def postprocess(self, outputs: Any, batch: Prepared) -> list[Results]:
         """Turn the network's outputs into one result per frame."""
@@ -83,6 +76,9 @@ class BasePredictor:
             stream_buffer=self.args.stream_buffer,
             channels=self.model.channels,
         )
+        if self.args.tile:
+            frames = windowed(frames)
+        self.skipped = frames.skipped
         self.callbacks.run("on_predict_start", self)
         count, totals = 0, dict.fromkeys(("read", "preprocess", "inference", "postprocess", "write"), 0.0)
         with frames, self._saver() as saver:
@@ -90,7 +86,7 @@ class BasePredictor:
             for batch in frames:
                 read = time.perf_counter() - read_since
                 self.callbacks.run("on_predict_batch_start", self)
-                self.results = self._predict(batch, read)
+                self.results = self._predict_tiled(batch, read, saver) if self.args.tile else self._predict(batch, read)
                 self.callbacks.run("on_predict_postprocess_end", self)
                 for result, frame in zip(self.results, batch, strict=True):
                     self._deliver(result, frame, saver)
@@ -109,7 +105,7 @@ class BasePredictor:
         marks = [time.perf_counter()]
         self.batch = self.preprocess(frames)
         self._mark(marks)
-        outputs = self.model(self.batch.images)
+        outputs = self.infer(self.batch.images)
         self._mark(marks)
         results = self.postprocess(outputs, self.batch)
         self._mark(marks)
@@ -118,6 +114,21 @@ class BasePredictor:
         for result in results:
             result.speed = {"read": 1000 * read / len(frames), **speed, "write": 0.0}
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
+        for result, frame in zip(results, frames, strict=True):
+            geo = georeference(frame.path, frame.shape) if frame.frame is None else None
+            result.geo = None if geo is None else geo.for_ids(max(self.model.num_classes, 2))
+        return results
+
+    @torch.inference_mode()
+    def _predict_tiled(self, frames: Sequence[Frame], read: float, saver: ResultSaver) -> list[Results]:
+        """Predict pictures in tiles, one after the other; maps too large to hold are written while they are made."""
+        results = []
+        for frame in frames:
+            tiled = TiledPrediction(self, frame)
+            tiled.speed["read"] += 1000 * read / len(frames)
+            result = tiled.run(saver.map_file(frame) if tiled.is_large else None)
+            result.save_dir = None if self.save_dir is None else str(self.save_dir)
+            results.append(result)
         return results
 
     def _mark(self, marks: list[float]) -> None:
@@ -136,14 +147,18 @@ class BasePredictor:
             LetterboxGeometry.fit(frame.image.shape[:2], target, stride=self.model.stride, minimal=minimal)
             for frame in frames
         ]
-        canvas = np.empty((len(frames), *geometries[0].shape, frames[0].image.shape[2]), np.uint8)
-        for slot, frame, geometry in zip(canvas, frames, geometries, strict=True):
-            letterbox(frame.image, geometry, out=slot)
+        return Prepared(frames, self.pack([frame.image for frame in frames], geometries), geometries)
+
+    def pack(self, pictures: Sequence[np.ndarray], geometries: Sequence[LetterboxGeometry]) -> Tensor:
+        """Place (H, W, C) pictures of one type in an input (B, C, H, W), float RGB in [0, 1] on the device."""
+        canvas = np.empty((len(pictures), *geometries[0].shape, pictures[0].shape[2]), pictures[0].dtype)
+        for slot, picture, geometry in zip(canvas, pictures, geometries, strict=True):
+            letterbox(picture, geometry, out=slot)
             if slot.shape[2] == 3:
                 cv2.cvtColor(slot, cv2.COLOR_BGR2RGB, dst=slot)
         # (B, H, W, C) in memory is channels_last: no copy is made to get there.
         images = torch.from_numpy(canvas).permute(0, 3, 1, 2).to(self.model.device, non_blocking=True)
-        return Prepared(frames, images.float().div_(255), geometries)
+        return images.float().div_(np.iinfo(canvas.dtype).max)
 
     def _prepare_tensors(self, frames: Sequence[Frame]) -> Prepared:
         """Take tensors as they are; sizes that the stride does not divide are padded at the bottom and right."""
@@ -171,7 +186,7 @@ class BasePredictor:
         """Write, show and log one result, as asked."""
         begin = time.perf_counter()
         saver.save(result, frame)
-        result.speed["write"] = 1000 * (time.perf_counter() - begin)
+        result.speed["write"] = (result.speed["write"] or 0.0) + 1000 * (time.perf_counter() - begin)
         if self.args.show:
             result.show()
         if self.args.verbose:
@@ -184,3 +199,5 @@ class BasePredictor:
             LOGGER.info(f"Speed per image: {phases}")
         if self.save_dir is not None and count:
             LOGGER.info(f"Results in {self.save_dir}")
+        if self.skipped:
+            LOGGER.warning(f"Left out because they could not be read, each named above: {len(self.skipped)}.")

@@ -12,6 +12,7 @@ import numpy as np
 from ultralytics.cfg import Config
 from ultralytics.data.sources import Frame
 from ultralytics.engine.results import Results
+from ultralytics.utils import LOGGER
 
 
 class ResultSaver:
@@ -39,19 +40,30 @@ class ResultSaver:
         """Write one result."""
         if self.folder is None:
             return
-        stem = self._stem(frame)
+        stem, name = self._stem(frame), self._name(frame)
         moving = frame.frame is not None
-        name = f"{stem}_{frame.frame}" if moving else stem
         if self.args.save:
             if moving and not self.args.save_frames:
                 self._write_frame(stem, result.plot(), frame.fps or 25.0)
             else:
                 folder = self.folder / f"{stem}_frames" if moving else self.folder
                 result.save(folder / f"{name}.jpg")
-        if self.args.save_mask:
-            result.save_mask(self.folder / "masks" / f"{name}.png")
-        if self.args.save_txt:
+        if self.args.save_mask and result.mask_file is None:
+            suffix = ".png" if result.geo is None else ".tif"
+            result.mask_file = result.save_mask(self.folder / "masks" / f"{name}{suffix}")
+        if self.args.save_txt and _is_whole(result):
             result.save_txt(self.folder / "labels" / f"{name}.txt")
+
+    def map_file(self, frame: Frame) -> Path | None:
+        """Name the file of a class map that is written while it is made; None if none is wanted."""
+        if self.folder is None or not self.args.save_mask:
+            return None
+        return self.folder / "masks" / f"{self._name(frame)}.tif"
+
+    def _name(self, frame: Frame) -> str:
+        """Name of one picture's files; the frames of a video are numbered."""
+        stem = self._stem(frame)
+        return stem if frame.frame is None else f"{stem}_{frame.frame}"
 
     def _stem(self, frame: Frame) -> str:
         """Name of a source's files: its stem, numbered when another source has the same."""
@@ -78,3 +90,11 @@ class ResultSaver:
         if self._video is not None:
             self._video[1].release()
             self._video = None
+
+
+def _is_whole(result: Results) -> bool:
+    """Tell whether labels can be made of a result: a map that was written while it was made left only a preview."""
+    whole = result.semantic_mask is None or result.semantic_mask.shape == result.orig_shape
+    if not whole:
+        LOGGER.warning(f"The labels of '{result.path}' are not written again: '{result.mask_file}' holds them.")
+    return whole

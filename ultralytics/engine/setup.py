@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 class TrainingSetup:
     """The parts of a training run, made from the options by hooks that a task overrides.
 
-    The hooks are `check_data`, `build_dataset`, `build_criterion`, `build_validator`, `dummy_batch` and `plot_batch`.
+    The hooks are `check_data`, `build_dataset`, `build_criterion`, `build_validator`, `dummy_batch`, `calibrate`
+    and `plot_batch`.
 
     Args:
         config: the options of the run.
@@ -78,6 +79,7 @@ class TrainingSetup:
         self.last, self.best = self.save_dir / "weights" / "last.pt", self.save_dir / "weights" / "best.pt"
         self.loop = LoopState(epochs=config.epochs)
         self.metrics: dict[str, float] = {}
+        self.calibration: dict[str, float] = {}
         self.fitness: float | None = None
         self.loss_items: dict[str, float] = {}
 
@@ -101,6 +103,16 @@ class TrainingSetup:
     def dummy_batch(self, count: int, size: int) -> dict[str, Tensor]:
         """Make the target part of a batch, to measure memory with."""
         raise NotImplementedError
+
+    def calibrate(self, model: GraphModel) -> dict[str, float]:
+        """Fit on the validation split what turns the best weights' outputs into probabilities and answers.
+
+        Only the first process calls it.
+
+        Returns:
+            Plain figures for the checkpoint and for whoever runs the model; none if there is nothing to fit.
+        """
+        return {}
 
     def plot_labels(self, path: Path) -> None:
         """Draw what the training labels hold."""

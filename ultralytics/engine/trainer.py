@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from ultralytics.engine.loggers import ResultsCSV
 from ultralytics.engine.setup import TrainingSetup
 from ultralytics.engine.state import Stopwatch, TrainingState
 from ultralytics.errors import ConfigError, TrainingError
+from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import CODE_LICENCE, Checkpoint, load_checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
-from ultralytics.utils.dist import barrier, world_size
+from ultralytics.utils.dist import barrier, broadcast_object, world_size
 from ultralytics.utils.env import is_main_process
 from ultralytics.utils.plotting import plot_results
 from ultralytics.utils.progress import progress
@@ -160,23 +162,28 @@ class BaseTrainer(TrainingSetup):
             return
         rates = {f"lr/pg{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}
         losses = {f"train/{name}": value for name, value in self.loss_items.items()}
-        self.csv.write({"epoch": self.loop.epoch, "time": self.loop.elapsed, **losses, **self.metrics, **rates})
-        if not self.args.save and self.loop.epoch < self.loop.epochs:
-            return
-        save_checkpoint(self.last, self._checkpoint(with_state=True))
+        figures = {**self._unknown_figures(), **self.metrics}
+        self.csv.write({"epoch": self.loop.epoch, "time": self.loop.elapsed, **losses, **figures, **rates})
         if better or not self.best.exists():
-            save_checkpoint(self.best, self._checkpoint(with_state=False))
+            self._save(self.best, self._checkpoint(with_state=False))
+        if not self.args.save:  # the best weights are what the run is for
+            return
+        self._save(self.last, self._checkpoint(with_state=True))
         if self.args.save_period > 0 and self.loop.epoch % self.args.save_period == 0:
-            save_checkpoint(self.last.with_name(f"epoch{self.loop.epoch}.pt"), self._checkpoint(with_state=True))
+            self._save(self.last.with_name(f"epoch{self.loop.epoch}.pt"), self._checkpoint(with_state=True))
         self.callbacks.run("on_model_save", self)
 
     def _finish(self) -> Any:
-        """Validate the best weights with plots, draw the curves, and say where everything is."""
+        """Calibrate and validate the best weights, draw the curves, and say where everything is."""
         barrier()  # the first process has written the best weights
         self.ema.model.load_state_dict(load_checkpoint(self.best).state_dict)
-        result = self.validator(self.ema.model, plots=self.args.plots, final=True)
+        found = self.calibrate(self.ema.model) if is_main_process() else {}
+        self.calibration = broadcast_object(found, device=self.device)
+        model = AutoBackend(self.ema.model, self.device, calibration=self.calibration)
+        result = self.validator(model, plots=self.args.plots, final=True)
         self.metrics = dict(result.results_dict)
         if is_main_process():
+            self._note_calibration()
             if self.args.plots:
                 plot_results(self.csv.path)
             self.callbacks.run("on_fit_epoch_end", self)
@@ -187,6 +194,26 @@ class BaseTrainer(TrainingSetup):
         return result
 
     # Saving, resuming, recovering -----------------------------------------------------------------------------------
+
+    def _save(self, path: Path, checkpoint: Checkpoint) -> None:
+        try:
+            save_checkpoint(path, checkpoint)
+        except (OSError, RuntimeError) as error:  # torch wraps what the system said
+            reason = error.__context__ if isinstance(error.__context__, OSError) else error
+            remedy = (
+                f"What was saved before is whole: resume={self.last}" if self.last.exists() else "Then start again."
+            )
+            raise TrainingError(
+                f"'{path}' cannot be written: {getattr(reason, 'strerror', None) or reason}. Make room. {remedy}"
+            ) from error
+
+    def _note_calibration(self) -> None:
+        """Write the calibration of the best weights into the checkpoints; the last weights take it over."""
+        for path in (self.best, self.last):
+            if self.calibration and path.exists():
+                checkpoint = load_checkpoint(path)
+                checkpoint.calibration = dict(self.calibration)
+                self._save(path, checkpoint)
 
     def _checkpoint(self, *, with_state: bool) -> Checkpoint:
         return Checkpoint.of_model(
@@ -219,7 +246,7 @@ class BaseTrainer(TrainingSetup):
 
     def _recover(self, error: NonFiniteLoss, retries: int) -> None:
         """Go back to the last checkpoint, in full precision; never train an epoch on NaN."""
-        if retries > _MAX_RETRIES or not self.last.exists():
+        if retries > _MAX_RETRIES or not (self.loop.epoch and self.args.save):
             raise TrainingError(
                 f"{error} Weights up to epoch {self.loop.epoch} are in {self.last.parent}. "
                 "Look at those images and labels, or lower lr0."
@@ -269,6 +296,11 @@ class BaseTrainer(TrainingSetup):
         height, width = batch["img"].shape[2:]
         bar.set_postfix({**shown, "lr": f"{self.optimizer.param_groups[0]['lr']:.2g}", "size": f"{height}x{width}"} |
                         ({"GPU": memory} if memory else {}), refresh=False)  # fmt: skip
+
+    def _unknown_figures(self) -> dict[str, float]:
+        """Name what a validation finds, without values: results.csv has its columns from the first row on."""
+        names = [*self.validator.build_metrics().results_dict, *(f"val/{name}" for name in self.criterion.names)]
+        return {name: math.nan for name in names if name != "fitness"}
 
     def _keep_frozen(self) -> None:
         """Keep the batch statistics of frozen layers as they are."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,14 @@ class AutoBackend(nn.Module):
         device: where to run.
         fuse: whether to fold batch norms into convolutions.
         palette: (R, G, B) of each class.
+        calibration: figures fitted on the validation split, as a checkpoint holds them.
 
     Attributes:
         names: class names by id.
         stride: what both sides of an input must be a multiple of.
         channels: image channels it takes.
         palette: colours of the classes, None for the default ones.
+        calibration: figures such as temperature and threshold; empty where none were fitted.
         dynamic: whether it takes inputs of any size.
     """
 
@@ -37,9 +40,11 @@ class AutoBackend(nn.Module):
         *,
         fuse: bool = True,
         palette: Sequence[Sequence[int]] | None = None,
+        calibration: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.palette = palette
+        self.calibration = dict(calibration or {})
         self.device = device
         self.names = dict(model.names)
         self.num_classes = model.nc

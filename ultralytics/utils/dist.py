@@ -43,3 +43,12 @@ def broadcast_object(value: Any, source: int = 0, device: torch.device | None = 
     box = [value]
     distributed.broadcast_object_list(box, src=source, device=device)
     return box[0]
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """Collect the plain data of all processes, in the order of their ranks; every process gets the list."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values

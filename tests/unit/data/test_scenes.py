@@ -15,8 +15,8 @@ from ultralytics.data.scenes import StreetClass, generate, scene
 from ultralytics.data.scenes.layout import LANE, draw_layout
 from ultralytics.data.scenes.light import draw_light
 from ultralytics.data.scenes.painter import Painter
-from ultralytics.data.scenes.render import OVERSAMPLE, render
-from ultralytics.data.scenes.world import FAR, Camera, Placement, rectangles
+from ultralytics.data.scenes.render import render
+from ultralytics.data.scenes.world import FAR, OVERSAMPLE, Camera, Placement, rectangles
 from ultralytics.errors import DatasetError
 
 SMALL = (96, 128)

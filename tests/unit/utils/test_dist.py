@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import distributed, multiprocessing
 
-from ultralytics.utils.dist import all_reduce_sum, barrier, broadcast_object, world_size
+from ultralytics.utils.dist import all_reduce_sum, barrier, broadcast_object, gather_objects, world_size
 
 
 def test_single_process() -> None:
@@ -17,6 +17,7 @@ def test_single_process() -> None:
     assert all_reduce_sum(tensor) is tensor
     assert tensor.tolist() == [1, 2]
     assert broadcast_object({"a": 1}) == {"a": 1}
+    assert gather_objects({"a": 1}) == [{"a": 1}]
 
 
 def one_of_two(rank: int, folder: str) -> None:
@@ -26,6 +27,7 @@ def one_of_two(rank: int, folder: str) -> None:
     assert all_reduce_sum(torch.tensor([2**53 + rank, rank])).tolist() == [2**54 + 1, 1]
     assert broadcast_object({"from": rank}) == {"from": 0}
     assert broadcast_object({"from": rank}, source=1) == {"from": 1}
+    assert gather_objects([rank] * (rank + 1)) == [[0], [1, 1]]
     barrier()
     distributed.destroy_process_group()
 

@@ -84,7 +84,7 @@ def _ground_floor(front: Panel, rng: np.random.Generator, width: float) -> None:
 
 def wall(painter: Painter, rng: np.random.Generator, side: int, edge: float, span: Span) -> None:
     """Paint a free-standing wall of concrete slabs or brick courses with a coping; see `building`."""
-    height, x, length = rng.uniform(2.0, 3.2), side * edge, span[1] - span[0]
+    height, x, length = rng.uniform(2.3, 3.5), side * edge, span[1] - span[0]
     brick = rng.random() < 0.4
     colour = BRICK if brick else pick(rng, CONCRETE)
     painter.cast_shadow(_footprint(x, side * 0.5, span), height)
@@ -101,7 +101,7 @@ def wall(painter: Painter, rng: np.random.Generator, side: int, edge: float, spa
 
 def fence(painter: Painter, rng: np.random.Generator, side: int, edge: float, span: Span) -> None:
     """Paint a fence of wooden boards, or of white bars before a dark screen; see `building`."""
-    height, x, length = rng.uniform(1.6, 2.3), side * edge, span[1] - span[0]
+    height, x, length = rng.uniform(1.7, 2.5), side * edge, span[1] - span[0]
     wooden = rng.random() < 0.6
     back, front = ((60, 44, 32), pick(rng, BOARDS)) if wooden else ((48, 58, 56), (206, 210, 206))
     pitch, board = (0.32, 0.22) if wooden else (0.5, 0.16)

@@ -14,9 +14,9 @@ import numpy as np
 from ultralytics.data.parallel import in_threads
 from ultralytics.data.scenes.light import draw_light
 from ultralytics.data.scenes.painter import Painter
-from ultralytics.data.scenes.render import OVERSAMPLE, render
+from ultralytics.data.scenes.render import render
 from ultralytics.data.scenes.street import paint_street
-from ultralytics.data.scenes.world import Camera
+from ultralytics.data.scenes.world import OVERSAMPLE, Camera
 from ultralytics.errors import DatasetError
 
 VERSION = 1

@@ -51,7 +51,7 @@ class Figure:
     ) -> None:  # fmt: skip
         """Paint a bar from one point to another, never thinner than a pixel of the picture."""
         (u0, v0), (u1, v1) = start, stop
-        half = max(thick, 2.0 * self._painter.pixel(self._z) / self._scale) / 2
+        half = max(thick, self._painter.pixel(self._z) / self._scale) / 2
         stretch = half / (math.hypot(u1 - u0, v1 - v0) or 1.0)
         du, dv = (v0 - v1) * stretch, (u1 - u0) * stretch
         corners = ((u0 + du, v0 + dv), (u1 + du, v1 + dv), (u1 - du, v1 - dv), (u0 - du, v0 - dv))

@@ -82,7 +82,7 @@ def draw_layout(rng: np.random.Generator) -> Layout:
     """Draw a plan at random."""
     track = int(rng.choice((-1, 1))) if rng.random() < 0.4 else 0
     return Layout(
-        left=_draw_side(rng, -1, 1 + int(rng.random() < 0.35), track),
+        left=_draw_side(rng, -1, 1 + int(rng.random() < 0.25), track),
         right=_draw_side(rng, 1, int(rng.random() < 0.2), track),
         crossing=rng.uniform(14.0, 40.0) if rng.random() < 0.45 else np.inf,
     )
@@ -92,8 +92,8 @@ def _draw_side(rng: np.random.Generator, sign: int, lanes: int, track: int) -> S
     return Side(
         sign=sign,
         lanes=lanes,
-        parking=2.3 if rng.random() < 0.45 else 0.0,
-        sidewalk=rng.uniform(2.4, 4.6),
-        verge=rng.uniform(2.0, 4.5) if rng.random() < 0.55 else 0.0,
+        parking=2.3 if rng.random() < 0.38 else 0.0,
+        sidewalk=rng.uniform(2.4, 4.4),
+        verge=rng.uniform(1.8, 4.0) if rng.random() < 0.5 else 0.0,
         track=TRACK if track == sign else 0.0,
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from ultralytics.data.scenes.classes import StreetClass
 from ultralytics.data.scenes.light import Colour, Light, toned
-from ultralytics.data.scenes.world import NEAR, Camera, Point
+from ultralytics.data.scenes.world import NEAR, OVERSAMPLE, Camera, Point
 
 _SHIFT = 4
 """Binary digits of a pixel in polygon corners: cv2 draws with sub-pixel corners."""
@@ -114,8 +114,8 @@ class Painter:
         self._shadows.append(_on_ground(points))
 
     def pixel(self, depth: float) -> float:
-        """Size in metres of a raster pixel at a distance: what is thinner would be drawn in pieces."""
-        return max(depth, NEAR) / self.camera.focal
+        """Size in metres of a picture's pixel at a distance: what is thinner would be seen in pieces."""
+        return OVERSAMPLE * depth / self.camera.focal
 
     def raster(self) -> np.ndarray:
         """Paint everything said so far: (H, W) uint16 surface numbers; 0 is the sky."""

@@ -27,7 +27,7 @@ BIKES: tuple[Colour, ...] = ((190, 24, 28), (26, 28, 34), (24, 80, 180), (236, 1
 def pedestrian(painter: Painter, rng: np.random.Generator, x: float, z: float) -> None:
     """Paint someone on foot."""
     kind = StreetClass.PERSON
-    figure = Figure(painter, x, z, scale=rng.uniform(0.86, 1.1), mirrored=bool(rng.integers(2)))
+    figure = Figure(painter, x, z, scale=rng.uniform(0.9, 1.12), mirrored=bool(rng.integers(2)))
     figure.shadow(0.22, 1.7)
     trousers, top = pick(rng, TROUSERS), pick(rng, CLOTHES)
     stride, hem = rng.uniform(0.03, 0.26), rng.choice((0.86, 0.62))

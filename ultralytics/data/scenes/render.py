@@ -8,9 +8,7 @@ import numpy as np
 from ultralytics.data.scenes.classes import StreetClass
 from ultralytics.data.scenes.light import Light
 from ultralytics.data.scenes.painter import Painter
-
-OVERSAMPLE = 3
-"""Raster pixels per picture pixel and axis: colours are averaged, the class is the middle one's; so it is odd."""
+from ultralytics.data.scenes.world import OVERSAMPLE
 
 _GRAIN = {
     StreetClass.ROAD: (9, 5, 5), StreetClass.SIDEWALK: (7, 4, 4), StreetClass.BUILDING: (4, 3, 5),

@@ -24,9 +24,9 @@ def lamp_post(painter: Painter, rng: np.random.Generator, x: float, z: float, ar
     colour, height = pick(rng, POLE_PAINT), rng.uniform(6.0, 8.0)
     figure = Figure(painter, x, z)
     figure.shadow(0.1, height)
-    figure.limb(StreetClass.POLE, colour, (0.0, 0.0), (0.0, height), 0.2)
-    figure.limb(StreetClass.POLE, colour, (0.0, 0.0), (0.0, 1.0), 0.3, 0.9)
-    figure.limb(StreetClass.POLE, colour, (0.0, height), (arm, height + 0.3), 0.12)
+    figure.limb(StreetClass.POLE, colour, (0.0, 0.0), (0.0, height), 0.24)
+    figure.limb(StreetClass.POLE, colour, (0.0, 0.0), (0.0, 1.0), 0.34, 0.9)
+    figure.limb(StreetClass.POLE, colour, (0.0, height), (arm, height + 0.3), 0.15)
     lamp: Colour = (255, 236, 180) if painter.light.lamps else (170, 172, 172)
     figure.limb(StreetClass.POLE, lamp, (arm * 0.75, height + 0.2), (arm * 1.15, height + 0.32), 0.2, 1.2)
 
@@ -67,7 +67,7 @@ def traffic_sign(painter: Painter, rng: np.random.Generator, x: float, z: float)
     figure = Figure(painter, x, z, scale=rng.uniform(1.0, 1.2))
     figure.shadow(0.3, 2.6)
     heights = (2.4, 3.3) if rng.random() < 0.3 else (2.5,)
-    figure.limb(StreetClass.POLE, (140, 144, 146), (0.0, 0.0), (0.0, heights[-1]), 0.12)
+    figure.limb(StreetClass.POLE, (140, 144, 146), (0.0, 0.0), (0.0, heights[-1]), 0.16)
     for height in heights:
         pick(rng, _SIGNS)(figure, (0.0, height))
 
@@ -116,7 +116,7 @@ def direction_board(painter: Painter, rng: np.random.Generator, x: float, z: flo
     figure = Figure(painter, x, z)
     figure.shadow(1.4, 4.6)
     for u in (-1.0, 1.0):
-        figure.limb(StreetClass.POLE, (140, 144, 146), (u, 0.0), (u, 3.0), 0.16)
+        figure.limb(StreetClass.POLE, (140, 144, 146), (u, 0.0), (u, 3.0), 0.2)
     board: Colour = (20, 96, 66) if rng.random() < 0.5 else (24, 76, 170)
     figure.box(kind, (240, 240, 240), (-1.5, 2.7), (1.5, 4.6))
     figure.box(kind, board, (-1.44, 2.76), (1.44, 4.54))

@@ -36,17 +36,17 @@ def _line(painter: Painter, rng: np.random.Generator, layout: Layout, side: Side
     """Close one side of the street off with buildings, walls, fences, hedges, or trees alone."""
     for span in reversed(_plots(rng, layout)):
         choice = rng.random()
-        if choice < 0.32:
+        if choice < 0.28:
             backdrop.building(painter, rng, side.sign, side.edge, span)
             continue
         for _ in range(int(rng.integers(1, 4))):
             x = side.sign * (side.edge + rng.uniform(2.5, 9.0))
             roadside.tree(painter, rng, x, rng.uniform(*span), rng.uniform(4.0, 9.0))
-        if choice < 0.53:
+        if choice < 0.52:
             backdrop.wall(painter, rng, side.sign, side.edge, span)
-        elif choice < 0.8:
+        elif choice < 0.82:
             backdrop.fence(painter, rng, side.sign, side.edge, span)
-        elif choice < 0.87:
+        elif choice < 0.88:
             backdrop.hedge(painter, rng, side.sign, side.edge, span)
 
 
@@ -66,6 +66,6 @@ def _plots(rng: np.random.Generator, layout: Layout) -> list[Span]:
 
 
 def _run_tram(painter: Painter, rng: np.random.Generator, side: Side) -> None:
-    x, z = side.sign * (side.edge - side.track / 2), rng.uniform(5.0, 22.0)
+    x, z = side.sign * (side.edge - side.track / 2), rng.uniform(4.0, 18.0)
     at = Placement(x, z) if rng.random() < 0.5 else Placement(x, z + 24.0, (0.0, -1.0))
     vehicles.tram(painter, rng, at)

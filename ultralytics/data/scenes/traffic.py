@@ -96,7 +96,7 @@ class Traffic:
         """Let people walk on the sidewalks and over the crosswalk, and one ride across."""
         rng, layout = self._rng, self._layout
         for side in layout.sides:
-            for z in rng.uniform(4.0, 40.0, int(rng.integers(2, 8))):
+            for z in 3.5 + 28.0 * np.square(rng.random(int(rng.integers(2, 8)))):
                 x = side.sign * rng.uniform(side.kerb + 1.0, side.green - 0.3)
                 self._post(people.pedestrian, x, float(z))
         if layout.has_crossing:

@@ -16,6 +16,9 @@ NEAR = 1.0
 FAR = 400.0
 """Where the ground ends, metres."""
 
+OVERSAMPLE = 3
+"""Raster pixels per picture pixel and axis: colours are averaged, the class is the middle one's; so it is odd."""
+
 Point = tuple[float, float, float]
 Span = tuple[float, float]
 

@@ -116,12 +116,12 @@ class ItemSource(FrameSource):
 
     def __init__(self, items: Sequence[Item], *, batch: int, ahead: bool = True) -> None:
         super().__init__(len(items), batch=batch, ahead=ahead)
-        self._items = items
+        self.items = items
 
     def _frames(self) -> Generator[Frame, None, None]:
         count = 0
         self.skipped.clear()
-        for index, item in enumerate(self._items):
+        for index, item in enumerate(self.items):
             try:
                 for frame in item.frames():
                     frame.index, frame.total = index, self.total

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ultralytics.engine.results.base import Array, Payload, Style
+from ultralytics.engine.results.base import Array, Payload, Style, as_numpy
 from ultralytics.engine.results.semantic import SemanticMask
-from ultralytics.engine.results.writers import geojson, rounded, rows_to_csv, rows_to_frame
+from ultralytics.engine.results.writers import geojson, rounded, rows_to_csv, rows_to_frame, write_class_raster
 from ultralytics.errors import ConfigError, unknown_name
 from ultralytics.utils.log import LOGGER
 from ultralytics.utils.plotting.annotator import Annotator
@@ -21,6 +21,8 @@ from ultralytics.utils.plotting.grids import IMAGE_SUFFIXES, write_image
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ultralytics.data.raster import GeoReference
 
 PHASES = ("read", "preprocess", "inference", "postprocess", "write")
 """Keys of `Results.speed`, in the order of the work."""
@@ -56,7 +58,9 @@ class Results:
         'road 50.0%, car 33.3%'
 
     Attributes:
-        orig_shape: (height, width) of the image.
+        orig_shape: (height, width) of the image; of a picture too large to hold, `orig_img` is a smaller preview.
+        geo: where the pixels of the class map lie, of a GeoTIFF; None for other images.
+        mask_file: file that the class map was written to, None if to none.
         save_dir: folder of the run, None where nothing is saved.
         probs: always None, as are `keypoints`, `obb` and `depth`: kinds of result this package does not make.
     """
@@ -84,6 +88,8 @@ class Results:
         self.names = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
         self.speed: dict[str, float | None] = {**dict.fromkeys(PHASES), **(speed or {})}
         self.palette = palette
+        self.geo: GeoReference | None = None
+        self.mask_file: str | None = None
         self.save_dir: str | None = None
         self.boxes: Payload | None = None
         self.masks: Payload | None = None
@@ -119,7 +125,8 @@ class Results:
     def new(self) -> Self:
         """Return a result of the same image that holds nothing."""
         result = type(self)(self.orig_img, self.path, self.names, speed=self.speed, palette=self.palette)
-        result.save_dir = self.save_dir
+        result.orig_shape, result.geo = self.orig_shape, self.geo
+        result.mask_file, result.save_dir = self.mask_file, self.save_dir
         return result
 
     def __len__(self) -> int:
@@ -211,10 +218,10 @@ class Results:
         return str(file)
 
     def save_mask(self, filename: str | Path, mode: str = "ids", palette: PaletteLike | None = None) -> str:
-        """Write the class map to a PNG and return its name.
+        """Write the class map to a PNG, or a GeoTIFF with the image's coordinates, and return its name.
 
         Args:
-            filename: file ending in .png, or with no ending.
+            filename: file ending in .png, or with no ending; in .tif for a GeoTIFF.
             mode: "ids" for grey levels that are class ids (8-bit, or 16-bit where ids need it), "palette" for the same
                 ids in a PNG that viewers show in colour.
             palette: colours other than the result's.
@@ -224,6 +231,8 @@ class Results:
         """
         if self.semantic_mask is None:
             raise ConfigError(f"The result of '{self.path}' holds no class map; only models that predict one make it.")
+        if Path(filename).suffix.lower() in {".tif", ".tiff"} and mode == "ids":
+            return str(write_class_raster(filename, as_numpy(self.semantic_mask.data), self.geo))
         colors = resolve_palette(self.palette if palette is None else palette, _num_colors(self.names))
         return str(self.semantic_mask.save(filename, mode, colors))
 
@@ -289,9 +298,12 @@ class Results:
         Args:
             simplify: distance in pixels a line may leave the true outline; 0 is exact.
             min_area: regions of fewer pixels are left out.
-            transform: from pixels to map coordinates, six numbers as rasterio gives them; None keeps pixels.
-            crs: name of the map's coordinate system.
+            transform: from pixels to map coordinates, six numbers as rasterio gives them; None takes those of the
+                image's GeoTIFF, and keeps pixels where there is none.
+            crs: name of the map's coordinate system; None takes that of the image.
         """
+        if transform is None and self.geo is not None:
+            transform, crs = self.geo.transform, crs or self.geo.crs_name
         shapes = [
             shape
             for payload in self.payloads.values()

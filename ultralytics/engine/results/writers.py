@@ -1,4 +1,4 @@
-"""Results as files and text: class-id PNGs, tables, GeoJSON, from plain arrays and rows of any payload."""
+"""Results as files and text: class-id PNGs and GeoTIFFs, tables, GeoJSON, from plain arrays and rows of any payload."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ultralytics.data.raster_writer import writing_raster
 from ultralytics.errors import ConfigError, MissingDependency, unknown_name
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.imports import available
 from ultralytics.utils.plotting.grids import encode_image
 
 if TYPE_CHECKING:
+    from ultralytics.data.raster import GeoReference
     from ultralytics.engine.results.base import Shape
 
 MASK_MODES = ("ids", "palette")
@@ -51,6 +53,28 @@ def write_class_map(
     small = ids.astype(np.uint8 if limit == 255 else np.uint16)
     write_atomic(path, _palette_png(small, palette) if mode == "palette" else encode_image(small, ".png"))
     return path
+
+
+def write_class_raster(path: str | Path, ids: np.ndarray, geo: GeoReference | None = None) -> Path:
+    """Write class ids to a TIFF that reads back as the same ids; with a place on Earth it is a GeoTIFF.
+
+    Args:
+        path: file ending in .tif or .tiff.
+        ids: (H, W) whole numbers, 0 to 65535.
+        geo: where the map lies.
+
+    Raises:
+        ConfigError: an id does not fit.
+        MissingDependency: a GeoTIFF is to be written and rasterio is not installed.
+    """
+    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    if low < 0 or high > 65535:
+        raise ConfigError(f"The map holds ids {low} to {high}; a TIFF file of ids holds 0 to 65535.")
+    nodata = 0 if geo is None or geo.nodata is None else geo.nodata
+    dtype = np.uint8 if max(high, nodata) <= 255 else np.uint16
+    with writing_raster(path, (ids.shape[0], ids.shape[1]), dtype, geo=geo) as writer:
+        writer.write(ids)
+    return Path(path)
 
 
 def rounded(value: Any, decimals: int) -> Any:

@@ -29,7 +29,7 @@ class Taps:
     def __len__(self) -> int:
         return len(self.low)
 
-    def __getitem__(self, index: slice) -> Taps:
+    def __getitem__(self, index: slice | Tensor) -> Taps:
         return Taps(self.low[index], self.high[index], self.weight[index])
 
     def to(self, device: torch.device) -> Taps:

@@ -18,7 +18,7 @@ q pixels, and the K classes that can win in one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,12 +26,22 @@ from torch import Tensor
 
 from ultralytics.errors import ModelError
 from ultralytics.nn.kernels.interpolation import Taps, taps
+from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
 
 CPU_BUFFER = 1 << 20
-"""Numbers in one working buffer on a CPU: 4 MiB, which its cache holds."""
+"""Numbers in one kind of working buffer on a CPU, all workers together: 4 MiB, which its cache holds."""
 
 DEVICE_BUFFER = 1 << 24
 """The same on an accelerator: 64 MiB, enough to keep it busy."""
+
+MAX_WORKERS = 4
+"""Threads at most, since each has a part of the buffers only."""
+
+MIN_PIXELS = 1 << 18
+"""Pixels that are worth a thread of their own."""
+
+MIN_PART = 1 << 11
+"""Pixels whose logits must fit a worker's buffer: with fewer, calling torch costs more than what it does."""
 
 MAX_BOUNDARY = 0.35
 """Share of boundary cells above which computing every pixel of a tile is faster."""
@@ -91,20 +101,26 @@ def class_map(
         raise ModelError(f"Size {size}, region {region} and temperature {temperature} of a class map must be above 0.")
     rows = taps(size[0], logits.shape[2], start=top, length=height)
     columns = taps(size[1], logits.shape[3], start=left, length=width)
-    reduction = _Reduction(rows, columns, logits, threshold)
 
     def empty(dtype: torch.dtype) -> Tensor:
         return torch.empty(len(logits), *size, dtype=dtype, device=logits.device)
 
     ids = empty(_id_type(logits.shape[1]))
     sure, doubt = empty(torch.float16) if confidence else None, empty(torch.float16) if entropy else None
-    for image, plane in enumerate(logits):
-        for tile in reduction.tiles():
-            patch = reduction.patch(plane, tile)
+    workers, budget = _workers(logits, ids.numel())
+
+    def reduce(share: Sequence[tuple[int, Tile]]) -> None:
+        reduction = _Reduction(rows, columns, logits, threshold, budget)
+        for image, tile in share:
+            patch = reduction.patch(logits[image], tile)
             reduction.classify(patch, ids[image])
             if confidence or entropy:
                 targets = [None if result is None else result[image][tile] for result in (sure, doubt)]
                 reduction.rate(patch, temperature, *targets)
+
+    tiles = list(_tiles(size, _tile_area(rows, columns, logits.shape[1], budget)))
+    work = [(image, tile) for image in range(len(logits)) for tile in tiles]
+    run_shares(reduce, deal(work, workers), logits.device)
     return ClassMapResult(ids, sure, doubt)
 
 
@@ -114,6 +130,20 @@ def _id_type(num_classes: int) -> torch.dtype:
     return torch.int16 if num_classes <= 1 << 15 else torch.int32
 
 
+def _workers(logits: Tensor, pixels: int) -> tuple[int, int]:
+    """Choose how many threads to use and how large a buffer each has, in numbers."""
+    if logits.device.type != "cpu":
+        return 1, DEVICE_BUFFER
+    most = (
+        available_workers(logits.device),
+        MAX_WORKERS,
+        pixels // MIN_PIXELS,
+        CPU_BUFFER // (logits.shape[1] * MIN_PART),
+    )
+    workers = max(1, min(most))
+    return workers, CPU_BUFFER // workers
+
+
 def _tiles(size: tuple[int, int], area: int) -> Iterator[Tile]:
     """Cut a map into tiles of at most `area` pixels, as wide as leaves them 64 rows: rows are what is contiguous."""
     width = min(size[1], max(512, area // 64), area)
@@ -121,6 +151,12 @@ def _tiles(size: tuple[int, int], area: int) -> Iterator[Tile]:
     for top in range(0, size[0], height):
         for left in range(0, size[1], width):
             yield slice(top, min(top + height, size[0])), slice(left, min(left + width, size[1]))
+
+
+def _tile_area(rows: Taps, columns: Taps, num_classes: int, budget: int) -> int:
+    """Choose how many pixels to classify at once, so that neither they nor the logits beneath exceed the budget."""
+    beneath = num_classes * math.prod(int(axis.high[-1] - axis.low[0]) + 1 for axis in (rows, columns))
+    return max(1, min(budget, budget * len(rows) * len(columns) // beneath))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +213,12 @@ def _boundary(corners: Tensor, rows: _Cells, columns: _Cells) -> Tensor:
 
 
 class _Reduction:
-    """What the tiles of one map share: its geometry, and scratch buffers, as fresh memory costs more than the sums."""
+    """What tiles have in common: the geometry of the map, and scratch buffers, as fresh memory costs more than sums."""
 
-    def __init__(self, rows: Taps, columns: Taps, logits: Tensor, threshold: float) -> None:
+    def __init__(self, rows: Taps, columns: Taps, logits: Tensor, threshold: float, budget: int) -> None:
         self.rows, self.columns, self.threshold, self.device = rows, columns, threshold, logits.device
         self.classes = logits.shape[1]
-        self.budget = max(CPU_BUFFER if self.device.type == "cpu" else DEVICE_BUFFER, self.classes)
+        self.budget = max(budget, self.classes)
         self.buffers = torch.empty(3, self.budget, device=self.device)
         self.countdown = torch.arange(self.classes, 0, -1, dtype=torch.float32, device=self.device)
 
@@ -191,13 +227,6 @@ class _Reduction:
         if math.prod(shape) > self.budget:
             return torch.empty(shape, device=self.device)
         return self.buffers[number, : math.prod(shape)].view(shape)
-
-    def tiles(self) -> Iterator[Tile]:
-        """Choose tiles of which neither the pixels nor the logits beneath exceed a buffer."""
-        pixels = len(self.rows) * len(self.columns)
-        beneath = self.classes * math.prod(int(axis.high[-1] - axis.low[0]) + 1 for axis in (self.rows, self.columns))
-        area = max(1, min(self.budget, self.budget * pixels // beneath))
-        return _tiles((len(self.rows), len(self.columns)), area)
 
     def patch(self, plane: Tensor, tile: Tile) -> _Patch:
         """Cut out what one tile needs."""

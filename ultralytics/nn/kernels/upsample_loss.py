@@ -1,8 +1,8 @@
 """Cross-entropy and Dice on bilinearly upsampled logits, without the upsampled logits.
 
 The values are those of upsampling the logits to the size of the mask (`align_corners=False`) and taking the losses
-there. Both are sums over pixels, so the work is done in strips of mask rows: memory is a few megabytes at any size and
-batch, and on a CPU a strip stays in its cache, which makes this several times faster than the plain way.
+there. Both are sums over pixels, so the work is done in strips of mask rows: it needs the memory of two strips at any
+batch and image size, and on a CPU a strip stays in its cache, which makes this several times faster than the plain way.
 
 Per pixel i with softmax p_i, label t and class weight w_t, over the labelled pixels of the whole batch:
 
@@ -21,20 +21,22 @@ Letters in shapes: B images, C classes, (h, w) logits, (H, W) mask, R rows of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from ultralytics.errors import DatasetError, ModelError
+from ultralytics.errors import DatasetError, ModelError, TrainingError
 from ultralytics.nn.kernels.interpolation import matrix, taps
+from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
 
 CPU_STRIP = 1 << 19
-"""Numbers in one working buffer on a CPU: 2 MiB, which its cache holds."""
+"""Numbers in one strip on a CPU: 2 MiB, which its cache holds; more only where two rows of logits need more."""
 
 DEVICE_STRIP = 1 << 25
 """The same on an accelerator: 128 MiB, enough to keep it busy."""
@@ -117,13 +119,17 @@ class _UpsampledLoss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, mask: Tensor, weights: Tensor | None, counted: Tensor, options: _Options
     ) -> tuple[Tensor, Tensor]:
-        sweep = _Sweep(logits, mask, options.ignore_index)
         ctx.options, ctx.dtype = options, logits.dtype
+        sweeps = _sweeps(logits, mask, options.ignore_index)
         if not options.dice:
-            ce, norm, gradient = _cross_entropy(sweep, weights, options.differentiable)
-            ctx.save_for_backward(gradient)
+            job = partial(_cross_entropy, weights=weights, differentiable=options.differentiable)
+            ce, norm = _add_up(run_shares(job, sweeps, logits.device))
+            norm.clamp_(min=1)
+            ctx.save_for_backward(_join(sweeps, logits.shape).div_(norm) if options.differentiable else None)
             return ce / norm, torch.zeros_like(ce)
-        ce, norm, overlap, predicted, labelled = _sums(sweep, weights)
+        sums = run_shares(partial(_sums, weights=weights), sweeps, logits.device)
+        ce, norm, overlap, predicted, labelled = _add_up(sums)
+        norm.clamp_(min=1)
         if not options.absent_classes:
             counted = counted * (labelled > 0)
         share = counted / counted.sum().clamp(min=1)
@@ -133,33 +139,32 @@ class _UpsampledLoss(torch.autograd.Function):
         return ce / norm, (share * (1 - score)).sum()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_ce: Tensor, grad_dice: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.options.dice:
-            logits, mask, weights, norm, union_part, overlap_part = ctx.saved_tensors
-            with torch.autocast(logits.device.type, enabled=False):
-                sweep = _Sweep(logits, mask, ctx.options.ignore_index)
-                gradient = _gradient(sweep, weights, grad_ce / norm, union_part * grad_dice, overlap_part * grad_dice)
-        else:
-            gradient = ctx.saved_tensors[0] * grad_ce
-        return gradient.to(ctx.dtype), None, None, None, None
+        if torch.is_grad_enabled():
+            raise TrainingError("The upsampled loss has no second derivative: do not pass create_graph=True.")
+        if not ctx.options.dice:
+            return (ctx.saved_tensors[0] * grad_ce).to(ctx.dtype), None, None, None, None
+        logits, mask, weights, norm, a, b = ctx.saved_tensors
+        with torch.autocast(logits.device.type, enabled=False):
+            sweeps = _sweeps(logits, mask, ctx.options.ignore_index)
+            job = partial(_gradient, weights=weights, scale=grad_ce / norm, a=a * grad_dice, b=b * grad_dice)
+            run_shares(job, sweeps, logits.device)
+        return _join(sweeps, logits.shape).to(ctx.dtype), None, None, None, None
 
 
-def _cross_entropy(sweep: _Sweep, weights: Tensor | None, differentiable: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Sum the weighted cross-entropy and the weights; make the gradient of their quotient in the same pass."""
-    losses, norms = [], []
+def _cross_entropy(sweep: _Sweep, weights: Tensor | None, differentiable: bool) -> tuple[Tensor, ...]:
+    """Sum the weighted cross-entropy and the weights; leave the gradient of the former in the sweep."""
+    rows = []
     for strip in sweep:
         weight = strip.pixel_weights(weights)
-        losses.append(strip.cross_entropy(weight))
-        norms.append(weight.sum())
+        rows.append((strip.cross_entropy(weight), weight.sum()))
         if differentiable:
             gradient = strip.exponentials.mul_(weight / strip.total).scatter_add_(0, strip.target, -weight[None])
             sweep.fold(strip, gradient)
-    norm = torch.stack(norms).sum().clamp_(min=1)
-    return torch.stack(losses).sum(), norm, sweep.gradient.div_(norm) if differentiable else None
+    return _add_up(rows)
 
 
-def _sums(sweep: _Sweep, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _sums(sweep: _Sweep, weights: Tensor | None) -> tuple[Tensor, ...]:
     """Sum the weighted cross-entropy, the weights, and per class I, P and T (see the head of the file)."""
     rows = []
     for strip in sweep:
@@ -169,12 +174,11 @@ def _sums(sweep: _Sweep, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor
         overlap = strip.sum_by_label(inverse.mul_(strip.at_label.exp()))
         labelled = strip.sum_by_label(strip.valid)
         rows.append((strip.cross_entropy(weight), weight.sum(), overlap, predicted, labelled))
-    ce, norm, overlap, predicted, labelled = (torch.stack(column).sum(0) for column in zip(*rows, strict=True))
-    return ce, norm.clamp_(min=1), overlap, predicted, labelled
+    return _add_up(rows)
 
 
-def _gradient(sweep: _Sweep, weights: Tensor | None, scale: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Make the gradient of scale * ce + dice, where `a` and `b` hold the Dice factors (see the head of the file)."""
+def _gradient(sweep: _Sweep, weights: Tensor | None, scale: Tensor, a: Tensor, b: Tensor) -> None:
+    """Leave the gradient of scale * ce + dice in the sweep; a and b are those of the head of the file."""
     scratch = torch.empty_like(sweep.buffer)
     for strip in sweep:
         inverse = strip.valid / strip.total
@@ -184,7 +188,19 @@ def _gradient(sweep: _Sweep, weights: Tensor | None, scale: Tensor, a: Tensor, b
         torch.add(a[:, None, None], pull - mean_a, out=factor)
         gradient = strip.exponentials.mul_(inverse).mul_(factor).scatter_add_(0, strip.target, -pull[None])
         sweep.fold(strip, gradient)
-    return sweep.gradient
+
+
+def _add_up(rows: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Add tuples of tensors, element by element and in order."""
+    return tuple(torch.stack(column).sum(0) for column in zip(*rows, strict=True))
+
+
+def _join(sweeps: list[_Sweep], shape: torch.Size) -> Tensor:
+    """Add the sweeps' gradients in the order of the images."""
+    result = torch.zeros(shape, device=sweeps[0].gradient.device)
+    for sweep in sweeps:
+        result[sweep.images] += sweep.gradient
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,48 +251,61 @@ class _Strip:
         return torch.zeros_like(self.exponentials).scatter_(0, self.target, values[None]).sum((1, 2))
 
 
+def _sweeps(logits: Tensor, mask: Tensor, ignore_index: int) -> list[_Sweep]:
+    """Cut a batch into strips, and share these out among as many sweeps as can run at a time."""
+    _, classes, height, width = logits.shape
+    images, rows, columns = mask.shape
+    device = logits.device
+    budget = CPU_STRIP if device.type == "cpu" else DEVICE_STRIP
+    # Not below the height of two rows of logits: bands that meet within a row both resize it.
+    count = max(1, min(-(-classes * rows * columns // budget), height // 2, rows))
+    bands = []
+    for start, stop in pairwise(rows * part // count for part in range(count + 1)):
+        axis = taps(rows, height)[start:stop]
+        bands.append(_Band(slice(start, stop), axis.span(), matrix(axis, axis.span()).to(device)))
+    horizontal = matrix(taps(columns, width), slice(0, width)).to(device)
+    strips = [(image, band) for image in range(images) for band in bands]
+    logits = logits.detach().float()
+    shares = deal(strips, available_workers(device))
+    return [_Sweep(logits, mask, ignore_index, horizontal, share) for share in shares]
+
+
 class _Sweep:
-    """One pass over a batch, strip by strip, and the gradient that is gathered on the way.
+    """One pass over some strips of a batch, and the gradient that is gathered on the way.
 
     Attributes:
+        images: the images these strips belong to.
+        gradient: (images, C, h, w), what `fold` has added up.
         buffer: what the strips share; its size is that of the largest.
-        gradient: (B, C, h, w), what `fold` has added up.
     """
 
-    def __init__(self, logits: Tensor, mask: Tensor, ignore_index: int) -> None:
-        self.logits, self.mask, self.ignore_index = logits.detach().float(), mask, ignore_index
-        _, classes, height, width = logits.shape
-        _, rows, columns = mask.shape
-        self.horizontal = matrix(taps(columns, width), slice(0, width)).to(logits.device)
-        budget = CPU_STRIP if logits.device.type == "cpu" else DEVICE_STRIP
-        # Not below the height of two rows of logits: bands that meet within a row both resize it.
-        count = max(1, min(-(-classes * rows * columns // budget), height // 2, rows))
-        edges = [rows * part // count for part in range(count + 1)]
-        self.bands = [self._band(slice(*ends)) for ends in pairwise(edges)]
-        self.buffer = torch.empty(classes * -(-rows // count) * columns, device=logits.device)
-        self.gradient = torch.zeros_like(self.logits, memory_format=torch.contiguous_format)
-
-    def _band(self, rows: slice) -> _Band:
-        axis = taps(self.mask.shape[1], self.logits.shape[2])[rows]
-        return _Band(rows, axis.span(), matrix(axis, axis.span()).to(self.logits.device))
+    def __init__(
+        self, logits: Tensor, mask: Tensor, ignore_index: int, horizontal: Tensor, strips: Sequence[tuple[int, _Band]]
+    ) -> None:
+        self.logits, self.mask, self.ignore_index = logits, mask, ignore_index
+        self.horizontal, self.strips = horizontal, strips
+        self.images = slice(strips[0][0], strips[-1][0] + 1)
+        self.gradient = torch.zeros(logits[self.images].shape, device=logits.device)
+        largest = max(len(band.vertical) for _, band in strips)
+        self.buffer = torch.empty(logits.shape[1] * largest * mask.shape[2], device=logits.device)
 
     def __iter__(self) -> Iterator[_Strip]:
-        for image in range(len(self.mask)):
-            for band in self.bands:
-                labels = self.mask[image, band.rows]
-                valid = labels != self.ignore_index
-                target = torch.where(valid, labels, 0).long()[None]
-                z = self._upsample(image, band)
-                z.sub_(z.amax(0))
-                at_label = z.gather(0, target)[0]
-                yield _Strip(image, band, target, valid.float(), z.exp_(), z.sum(0), at_label)
+        for image, band in self.strips:
+            labels = self.mask[image, band.rows]
+            valid = labels != self.ignore_index
+            target = torch.where(valid, labels, 0).long()[None]
+            z = self._upsample(image, band)
+            z.sub_(z.amax(0))
+            at_label = z.gather(0, target)[0]
+            yield _Strip(image, band, target, valid.float(), z.exp_(), z.sum(0), at_label)
 
     def _upsample(self, image: int, band: _Band) -> Tensor:
         rows = torch.matmul(self.logits[image, :, band.source], self.horizontal.T)
         shape = (len(rows), len(band.vertical), rows.shape[2])
-        return torch.matmul(band.vertical, rows, out=self.buffer[: shape[0] * shape[1] * shape[2]].view(shape))
+        return torch.matmul(band.vertical, rows, out=self.buffer[: math.prod(shape)].view(shape))
 
     def fold(self, strip: _Strip, gradient: Tensor) -> None:
         """Carry the gradient of a strip's pixels (C, R, W) back to the logits."""
         rows = torch.matmul(strip.band.vertical.T, gradient)
-        self.gradient[strip.image, :, strip.band.source] += torch.matmul(rows, self.horizontal)
+        target = self.gradient[strip.image - self.images.start, :, strip.band.source]
+        target += torch.matmul(rows, self.horizontal)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ultralytics.engine.predictor import BasePredictor, Prepared
 from ultralytics.engine.results import Results, SemanticMask
-from ultralytics.nn.kernels import class_map
+from ultralytics.nn.kernels import ClassMapResult, class_probabilities
+from ultralytics.tasks.semantic.decide import Decision
+from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
+
+Region = tuple[float, float, float, float]
 
 
 class SemanticPredictor(BasePredictor):
@@ -18,39 +21,71 @@ class SemanticPredictor(BasePredictor):
     The letterbox is removed and the map brought to the source's size in one interpolation of the logits;
     `two_step=True` goes through the network's input size, as the figures of other tools do.
 
+    Pixels that are rejected (`conf`) or of other classes than wanted (`classes`) get the ignore index: 255, or 65535
+    where there are more than 255 classes. Of a binary model `conf` is the threshold, which otherwise is the one tuned
+    at the end of training.
+
     Example:
         >>> from ultralytics import YOLO
-        >>> result = YOLO("yolo26n-sem.pt")("street.jpg")[0]  # doctest: +SKIP
-        >>> result.semantic_mask.data  # doctest: +SKIP
+        >>> result = YOLO("yolo26n-sem.pt")("street.jpg", probs="top1", conf=0.6)[0]  # doctest: +SKIP
+        >>> result.semantic_mask.data, result.semantic_mask.confidence  # doctest: +SKIP
     """
+
+    @property
+    def decision(self) -> Decision:
+        """What the options of this call make of logits."""
+        return Decision.of(
+            self.model.num_classes, self.model.calibration, conf=self.args.conf, classes=self.args.classes
+        )
+
+    def infer(self, images: Tensor) -> Tensor:
+        """Run the network, on mirrored and scaled copies too if that is asked for."""
+        outputs: Tensor = TTA.wrap(self.model, self.args)(images)
+        return outputs
 
     def postprocess(self, outputs: Tensor, batch: Prepared) -> list[Results]:
         """Make one result per frame from (B, C, h, w) logits."""
-        logits = outputs.float()
         results = []
         for i, (frame, geometry) in enumerate(zip(batch.frames, batch.geometries, strict=True)):
-            ids = self._class_map(logits[i : i + 1], geometry, batch.images.shape[2] / logits.shape[2])
-            if self.args.classes is not None and self.model.num_classes > 1:
-                ids = keep_classes(ids, self.args.classes)
-            mask = SemanticMask(ids, frame.shape, names=self.model.names)
+            logits, region = self._view(outputs[i : i + 1].float(), geometry, batch.images.shape[2] / outputs.shape[2])
+            mask = self._mask(logits, geometry.source, region)
             results.append(
                 Results(frame.original(), frame.path, self.model.names, semantic_mask=mask, palette=self.model.palette)
             )
         return results
 
-    def _class_map(self, logits: Tensor, geometry: LetterboxGeometry, stride: float) -> Tensor:
+    def reduce(self, logits: Tensor, size: tuple[int, int], region: Region | None = None) -> ClassMapResult:
+        """Turn logits into the ids, confidence and entropy that the options ask for.
+
+        Args:
+            logits: (B, C, h, w) floating point.
+            size: (height, width) of the map.
+            region: (top, left, height, width) of the logits that the map shows, None for all; see `class_map`.
+        """
+        confidence = self.args.probs == "top1"
+        return self.decision(logits, size, region=region, confidence=confidence, entropy=self.args.entropy)
+
+    def _mask(self, logits: Tensor, size: tuple[int, int], region: Region | None) -> SemanticMask:
+        found = self.reduce(logits, size, region)
+        probabilities = None
+        if self.args.probs == "full":
+            probabilities = class_probabilities(
+                logits[0], found.ids[0], region=region, temperature=self.decision.temperature
+            )
+        return SemanticMask(
+            found.ids[0],
+            size,
+            confidence=None if found.confidence is None else found.confidence[0],
+            entropy=None if found.entropy is None else found.entropy[0],
+            probs=probabilities,
+            names=self.model.names,
+        )
+
+    def _view(self, logits: Tensor, geometry: LetterboxGeometry, stride: float) -> tuple[Tensor, Region | None]:
+        """Give the logits that are reduced, and the part of them that lies over the source."""
         if not self.args.two_step:
-            return class_map(logits, geometry.source, region=geometry.logits_region(stride)).ids[0]
-        height, width = geometry.shape
-        top, left = geometry.top, geometry.left
-        new_height, new_width = geometry.new_size
-        if logits.shape[2:] != (height, width):
-            logits = interpolate(logits, (height, width), mode="bilinear")
-        inner = logits[:, :, top : top + new_height, left : left + new_width]
-        return class_map(inner, geometry.source).ids[0]
-
-
-def keep_classes(ids: Tensor, classes: int | list[int], ignore_index: int = 255) -> Tensor:
-    """Set every pixel of a class that is not listed to `ignore_index`."""
-    kept = torch.as_tensor([classes] if isinstance(classes, int) else classes, device=ids.device)
-    return torch.where(torch.isin(ids, kept.to(ids.dtype)), ids, torch.full_like(ids, ignore_index))
+            return logits, geometry.logits_region(stride)
+        if logits.shape[2:] != geometry.shape:
+            logits = interpolate(logits, geometry.shape, mode="bilinear")
+        rows, columns = geometry.window
+        return logits[:, :, rows, columns], None

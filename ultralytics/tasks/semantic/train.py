@@ -12,7 +12,9 @@ from torch.utils.data import DataLoader
 
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.errors import ConfigError
+from ultralytics.nn.model import GraphModel
 from ultralytics.tasks.semantic.build import build_dataset
+from ultralytics.tasks.semantic.calibrate import calibrate
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.loss import SemanticCriterion
@@ -54,6 +56,10 @@ class SemanticTrainer(BaseTrainer):
     def build_validator(self, loader: DataLoader) -> SemanticValidator:
         """Make the validator over the validation loader."""
         return SemanticValidator(self.args, loader, self.device, save_dir=self.save_dir, callbacks=self.callbacks)
+
+    def calibrate(self, model: GraphModel) -> dict[str, float]:
+        """Fit the temperature and, of a binary model, the threshold."""
+        return calibrate(model, self.val_set, self.device)
 
     def plot_labels(self, path: Path) -> None:
         """Draw the pixels of each class in the training labels."""

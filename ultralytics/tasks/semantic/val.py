@@ -9,18 +9,19 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ultralytics.cfg import Config
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.engine.validator import BaseValidator
-from ultralytics.nn.kernels import class_map
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.dataset import SemanticDataset
+from ultralytics.tasks.semantic.decide import Decision
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
 from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
+from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils import LOGGER
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
@@ -34,7 +35,9 @@ class SemanticValidator(BaseValidator):
     """Validate a semantic model.
 
     By default pixels are counted at the network's input size against the label resized to it, which is what published
-    figures of this model family mean; `resolution="source"` counts at each image's own size.
+    figures of this model family mean; `resolution="source"` counts at each image's own size. Ids are what a prediction
+    with the same `tta` and `conf` gives: rejected pixels count as errors, and a binary model has the threshold of its
+    calibration.
 
     Example:
         >>> from ultralytics import YOLO
@@ -51,6 +54,15 @@ class SemanticValidator(BaseValidator):
             spec = diagnose(spec, label_map=config.label_map).spec
         return build_dataset(config, spec, config.split, train=False)
 
+    def __call__(
+        self, model: nn.Module, *, criterion: nn.Module | None = None, plots: bool = False, final: bool = True
+    ) -> SemanticMetrics:
+        """Validate a model; see `BaseValidator`."""
+        calibration = getattr(model, "calibration", {})
+        self.decision = Decision.of(self.dataset.spec.num_classes, calibration, conf=self.args.conf)
+        wrapped = TTA.wrap(model, self.args)
+        return super().__call__(wrapped, criterion=criterion, plots=plots, final=final)  # type: ignore[return-value]
+
     @property
     def dataset(self) -> SemanticDataset:
         """The dataset behind the loader."""
@@ -59,27 +71,37 @@ class SemanticValidator(BaseValidator):
     def build_metrics(self) -> SemanticMetrics:
         """Make the empty counts."""
         spec = self.dataset.spec
-        metrics = SemanticMetrics(spec.names, spec.ignore_index, self.device, self.args.resolution)
+        metrics = SemanticMetrics(
+            spec.names,
+            spec.ignore_index,
+            self.device,
+            self.args.resolution,
+            boundary=self.args.boundary,
+            cldice=self.args.cldice,
+        )
         metrics.save_dir = self.save_dir
         self.worst: list[Case] = []
         return metrics
 
     def update(self, outputs: Tensor, batch: Mapping[str, Any], number: int) -> None:
         """Count one batch of logits."""
-        logits = outputs.float()
-        target = batch["semantic_mask"].to(self.device, non_blocking=True)
-        at_input = class_map(logits, tuple(target.shape[1:])).ids
+        logits, targets = outputs.float(), batch["semantic_mask"].to(self.device, non_blocking=True)
+        at_source, plotted = self.args.resolution == "source", self.plots and number < _PLOTTED_BATCHES
+        if plotted or not at_source:
+            ids = self.decision(logits, tuple(targets.shape[1:])).ids
         for i, file in enumerate(batch["im_file"]):
-            predicted, label = at_input[i], target[i]
-            if self.args.resolution == "source":
-                predicted, label = self._at_source(logits[i : i + 1], batch, i)
-            self.metrics.update(predicted, label, file)
+            if at_source:
+                predicted, label = self._source_ids(logits[i : i + 1], batch, i), self._source_label(batch, i)
+            else:
+                rows, columns = _picture(batch, i)
+                predicted, label = ids[i, rows, columns], targets[i, rows, columns]
+            score = self.metrics.update(predicted, label, file)
             if self.args.report and self.final:
-                self._keep_if_bad(batch, i, predicted, label)
+                self._keep_if_bad(batch, i, score, predicted, label)
             if self.args.save_json and self.final:
-                self._save_ids(logits[i : i + 1], batch, i)
-        if self.plots and number < _PLOTTED_BATCHES:
-            self._plot(batch, at_input, number)
+                self._save_ids(predicted if at_source else self._source_ids(logits[i : i + 1], batch, i), batch, i)
+        if plotted:
+            self._plot(batch, ids, number)
 
     def _source_ids(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> Tensor:
         """Class map of one image at its own size, in one interpolation from the logits."""
@@ -87,28 +109,29 @@ class SemanticValidator(BaseValidator):
         (gain_h, gain_w), (left, top) = batch["ratio_pad"][i]
         stride = batch["img"].shape[2] / logits.shape[2]
         region = (top / stride, left / stride, shape[0] * gain_h / stride, shape[1] * gain_w / stride)
-        return class_map(logits, shape, region=region).ids[0]
+        return self.decision(logits, shape, region=region).ids[0]
 
-    def _at_source(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> tuple[Tensor, Tensor]:
+    def _source_label(self, batch: Mapping[str, Any], i: int) -> Tensor:
         label = self.dataset.source_ids(batch["index"][i])
-        return self._source_ids(logits, batch, i), torch.from_numpy(label.astype(np.int32)).to(self.device)
+        return torch.from_numpy(label if label.dtype == np.uint8 else label.astype(np.int32)).to(self.device)
 
-    def _save_ids(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> None:
+    def _save_ids(self, predicted: Tensor, batch: Mapping[str, Any], i: int) -> None:
         """Write the class map of one image in the ids of the dataset's own label files."""
-        ids = self.dataset.spec.to_source_ids(self._source_ids(logits, batch, i).cpu().numpy())
+        ids = self.dataset.spec.to_source_ids(predicted.cpu().numpy())
         target = self.save_dir / "results" / self.dataset.relative_label_file(batch["index"][i])
         write_atomic(target.with_suffix(".png"), cv2.imencode(".png", ids)[1].tobytes())
 
-    def _keep_if_bad(self, batch: Mapping[str, Any], i: int, predicted: Tensor, label: Tensor) -> None:
+    def _keep_if_bad(self, batch: Mapping[str, Any], i: int, score: float, predicted: Tensor, label: Tensor) -> None:
         """Keep the images with the lowest mean IoU of their own, for the report."""
-        file, score = self.metrics.image_iou[-1]
         if math.isnan(score) or (len(self.worst) == _REPORTED and score >= self.worst[-1].score):
             return
-        picture = to_bgr(batch["img"][i])
-        if picture.shape[:2] != tuple(label.shape):
+        if self.args.resolution == "source":
             picture = self.dataset.source_image(batch["index"][i])
+        else:
+            picture = to_bgr(batch["img"][i])[_picture(batch, i)]
+        file = batch["im_file"][i]
         case = Case(file=file, score=score, image=picture, label=label.cpu(), prediction=predicted.cpu())
-        self.worst = sorted([*self.worst, case], key=lambda one: one.score)[:_REPORTED]
+        self.worst = sorted([*self.worst, case], key=lambda one: (one.score, one.file))[:_REPORTED]
 
     def _plot(self, batch: Mapping[str, Any], ids: Tensor, number: int) -> None:
         spec = self.dataset.spec
@@ -142,3 +165,9 @@ class SemanticValidator(BaseValidator):
             palette=self.dataset.spec.palette,
         )
         LOGGER.info(f"Report: {file}")
+
+
+def _picture(batch: Mapping[str, Any], i: int) -> tuple[slice, slice]:
+    """Rows and columns of a batch that an image covers; how much is padded beside it depends on its batch."""
+    (height, width), ((gain_h, gain_w), (left, top)) = batch["ori_shape"][i], batch["ratio_pad"][i]
+    return slice(top, top + round(height * gain_h)), slice(left, left + round(width * gain_w))

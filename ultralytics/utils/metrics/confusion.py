@@ -82,16 +82,15 @@ class ConfusionMatrix:
         return torch.cat([inside, outside.sum(1, keepdim=True)], dim=1)
 
     def _count(self, predicted: Tensor, target: Tensor) -> Tensor:
-        """Count ids of any integer type on any device."""
-        predicted, target = predicted.to(torch.int64), target.to(torch.int64)
-        counted = target != self.ignore_index
-        predicted, target = predicted[counted], target[counted]
-        wrong = (target < 0) | (target >= self.num_classes)
+        """Count ids of any integer type on any device, ignored ones in a row of their own: masking costs more."""
+        classes = self.num_classes
+        row = torch.where(target == self.ignore_index, -1, target.to(torch.int64)) + 1
+        wrong = (row < 0) | (row > classes)
         if wrong.any():
             self._refuse(target[wrong].unique())
-        outside = (predicted < 0) | (predicted >= self.num_classes)
-        index = target * (self.num_classes + 1) + predicted.masked_fill(outside, self.num_classes)
-        return torch.bincount(index, minlength=self.counts.numel()).view_as(self.counts)
+        column = torch.where((predicted < 0) | (predicted >= classes), classes, predicted.to(torch.int64))
+        index = row.mul_(classes + 1).add_(column).flatten()
+        return torch.bincount(index, minlength=(classes + 1) ** 2).view(classes + 1, classes + 1)[1:]
 
     def _refuse(self, ids: Tensor) -> None:
         if ids.numel():
@@ -148,6 +147,11 @@ class ConfusionMatrix:
     def union(self) -> Tensor:
         """(C,) pixels whose label or prediction is the class."""
         return self.labelled + self.predicted - self.intersection
+
+    @property
+    def tallies(self) -> Tensor:
+        """(3, C) `intersection`, `labelled` and `predicted`: what IoU needs, small enough to keep for every image."""
+        return torch.stack([self.intersection, self.labelled, self.predicted])
 
     @property
     def absent(self) -> list[int]:

@@ -48,11 +48,11 @@ map_sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
     num_classes=st.sampled_from([2, 3, 19, 40]),
     dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
     grain=st.sampled_from([1.0, 3.0]),
-    buffer=st.sampled_from([64, 4096, 1 << 20]),
+    buffer=st.sampled_from([1 << 9, 1 << 13, 1 << 20]),
     boundary=st.sampled_from([0.0, 0.35, 1.0]),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_same_as_upsampling_everything(source, size, num_classes, dtype, grain, buffer, boundary, seed) -> None:
     logits = smooth(num_classes, *source, grain, seed).to(dtype)
     with pytest.MonkeyPatch.context() as patch:
@@ -64,11 +64,11 @@ def test_same_as_upsampling_everything(source, size, num_classes, dtype, grain, 
 
 
 @given(source=sizes, size=map_sizes, seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_computed_pixels_do_not_depend_on_the_way(source: tuple[int, int], size: tuple[int, int], seed: int) -> None:
     logits = torch.randn(1, 5, *source, generator=torch.Generator().manual_seed(seed))
     maps = []
-    for boundary, buffer in ((0.0, 64), (0.0, 1 << 20), (1.0, 256), (1.0, 1 << 20)):
+    for boundary, buffer in ((0.0, 1 << 9), (0.0, 1 << 20), (1.0, 1 << 9), (1.0, 1 << 20)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(upsample_argmax, "CPU_BUFFER", buffer)
             patch.setattr(upsample_argmax, "MAX_BOUNDARY", boundary)
@@ -88,7 +88,7 @@ def test_planted_ties_go_to_the_first_class(source: tuple[int, int], ratio: int,
 
 
 @pytest.mark.usefixtures("both_ways")
-def test_equal_channels_give_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_channels_give_the_first() -> None:
     channel = torch.randn(1, 1, 9, 11)
     assert not class_map(channel.expand(1, 19, 9, 11), (70, 83)).ids.any()
 
@@ -230,9 +230,9 @@ print(resident("VmHWM") - before - ids.numel() / 2**20)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-@pytest.mark.parametrize("classes", [2, 150])
+@pytest.mark.parametrize("classes", [19, 150])
 def test_peak_memory_is_bounded(classes: int) -> None:
     code = MEASURE.format(classes=classes, height=2000, width=3000)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    # All logits of the map would be 46 MiB for 2 classes and 3.4 GiB for 150.
+    # The upsampled logits would be 435 MiB for 19 classes and 3.4 GiB for 150.
     assert float(done.stdout) < 64

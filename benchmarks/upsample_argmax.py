@@ -1,0 +1,92 @@
+"""Class maps from low-resolution logits: the kernel against interpolate(...).argmax(1).
+
+    python benchmarks/upsample_argmax.py [--size 1024 2048] [--threads 1] [--weights best.pt --image street.jpg]
+
+Logits are smooth random fields of three grains, hence three shares of boundary cells, or those of a model on an image.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cv2
+import numpy as np
+import torch
+from measure import best_ms, machine, peak_mib
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ultralytics.nn.kernels import class_map
+
+
+def smooth_logits(num_classes: int, height: int, width: int, grain: float) -> Tensor:
+    """Random logits (1, C, h, w) whose regions are about `grain` logits wide; grain 0 is noise."""
+    generator = torch.Generator().manual_seed(0)
+    if grain == 0:
+        return torch.randn(1, num_classes, height, width, generator=generator)
+    coarse = torch.randn(1, num_classes, int(height / grain) + 2, int(width / grain) + 2, generator=generator)
+    return interpolate(coarse, size=(height, width), mode="bicubic") * 5
+
+
+def model_logits(weights: str, image: str, size: tuple[int, int]) -> Tensor:
+    """Logits of a model on an image resized to `size`."""
+    from ultralytics import YOLO
+
+    pixels = cv2.imdecode(np.fromfile(image, np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.resize(pixels, size[::-1])[:, :, ::-1]
+    batch = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        return YOLO(weights).model.eval()(batch)
+
+
+def boundary_share(logits: Tensor) -> float:
+    """Share of cells whose four corner classes differ."""
+    ids = logits.argmax(1)[0]
+    corners = torch.stack([ids[:-1, :-1], ids[:-1, 1:], ids[1:, :-1], ids[1:, 1:]])
+    return (corners != corners[0]).any(0).float().mean().item()
+
+
+def compare(label: str, logits: Tensor, size: tuple[int, int]) -> None:
+    """Print one row."""
+
+    def naive() -> Tensor:
+        return interpolate(logits, size=size, mode="bilinear", align_corners=False).argmax(1)
+
+    def kernel() -> Tensor:
+        return class_map(logits, size).ids
+
+    different = (naive() != kernel()).sum().item()
+    slow, fast = best_ms(naive), best_ms(kernel)
+    sure = best_ms(lambda: class_map(logits, size, confidence=True))
+    memory = peak_mib(naive), peak_mib(kernel)
+    print(
+        f"{label:>12} {boundary_share(logits):>9.1%} {slow:>10.1f} {fast:>10.1f} {slow / fast:>8.1f}x {sure:>12.1f} "
+        f"{memory[0]:>10.0f} {memory[1]:>10.0f} {different:>10}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--weights", help="checkpoint whose logits to use")
+    parser.add_argument("--image", help="image for --weights")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    size = tuple(options.size)
+    print(f"{size[0]}x{size[1]} map from logits at stride 8; {machine()}")
+    print(
+        f"{'logits':>12} {'boundary':>9} {'naive ms':>10} {'kernel ms':>10} {'faster':>9} {'+ top-1 ms':>12} "
+        f"{'naive MiB':>10} {'our MiB':>10} {'different':>10}"
+    )
+    if options.weights:
+        compare("model", model_logits(options.weights, options.image, size), size)
+        return
+    for num_classes in (2, 19, 150):
+        for grain in (60, 25, 8, 0):
+            compare(f"{num_classes} classes", smooth_logits(num_classes, size[0] // 8, size[1] // 8, grain), size)
+
+
+if __name__ == "__main__":
+    main()

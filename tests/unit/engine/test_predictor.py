@@ -1,0 +1,105 @@
+"""The prediction loop, with a predictor that answers the mean brightness instead of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ultralytics.cfg import get_cfg
+from ultralytics.engine.events import CallbackList
+from ultralytics.engine.predictor import BasePredictor, Prepared
+from ultralytics.engine.results import Results
+from ultralytics.errors import SourceError
+from ultralytics.nn.autobackend import AutoBackend
+from ultralytics.nn.model import GraphModel
+
+Make = Callable[..., BasePredictor]
+
+
+class Brightness(BasePredictor):
+    """Keeps the inputs it saw; its results are empty."""
+
+    inputs: list[torch.Tensor]
+
+    def postprocess(self, outputs: Any, batch: Prepared) -> list[Results]:
+        self.inputs.append(batch.images)
+        return [Results(frame.original(), frame.path, self.model.names) for frame in batch.frames]
+
+
+@pytest.fixture(scope="module")
+def backend() -> AutoBackend:
+    return AutoBackend(GraphModel("yolo26n-sem.yaml", nc=2).eval(), torch.device("cpu"))
+
+
+@pytest.fixture
+def make(backend: AutoBackend, tmp_path: Path) -> Make:
+    def predictor(callbacks: CallbackList | None = None, **options: Any) -> Brightness:
+        config = get_cfg({"imgsz": 64, "verbose": False, "project": str(tmp_path / "runs"), **options}, mode="predict")
+        made = Brightness(config, backend, task="t", callbacks=callbacks)
+        made.inputs = []
+        return made
+
+    return predictor
+
+
+def pictures(*shapes: Sequence[int]) -> list[np.ndarray]:
+    return [np.full((*shape, 3), (255, 0, 51), np.uint8) for shape in shapes]  # blue, green, red
+
+
+def test_pixels_become_rgb_from_0_to_1_in_a_letterbox(make: Make) -> None:
+    predictor = make(rect=False)
+    predictor(pictures((32, 64)))
+    (images,) = predictor.inputs
+    assert images.shape == (1, 3, 64, 64)
+    assert torch.allclose(images[0, :, 32, 32], torch.tensor([0.2, 0.0, 1.0]))
+    assert torch.allclose(images[0, :, 0, 0], torch.tensor(114 / 255))
+
+
+def test_one_shape_is_padded_to_the_stride_only(make: Make) -> None:
+    predictor = make(rect=True)
+    predictor(pictures((20, 64)))
+    predictor(pictures((64, 64), (20, 64)), stream=False)
+    assert [tuple(images.shape[2:]) for images in predictor.inputs] == [(32, 64), (64, 64), (32, 64)]
+
+
+def test_batches_and_events(make: Make) -> None:
+    callbacks, seen = CallbackList(), []
+    for event in ("on_predict_start", "on_predict_batch_start", "on_predict_batch_end", "on_predict_end"):
+        callbacks.add(event, lambda _, event=event: seen.append(event.removeprefix("on_predict_")))
+    predictor = make(callbacks, batch=2)
+    results = predictor(pictures((64, 64), (32, 64), (64, 64)))
+    assert [len(images) for images in predictor.inputs] == [2, 1]
+    assert seen == ["start", *["batch_start", "batch_end"] * 2, "end"]
+    assert all(value >= 0 for result in results for value in result.speed.values())
+    assert [result.orig_shape for result in results] == [(64, 64), (32, 64), (64, 64)]
+
+
+def test_tensors_are_taken_as_they_are_but_padded(make: Make) -> None:
+    predictor = make()
+    tensor = torch.rand(2, 3, 40, 64)
+    predictor(tensor)
+    assert predictor.inputs[0].shape == (2, 3, 64, 64)
+    assert torch.equal(predictor.inputs[0][:, :, :40], tensor)
+    with pytest.raises(SourceError, match="4 channels, the model takes 3"):
+        predictor(torch.rand(1, 4, 32, 32))
+
+
+def test_what_cannot_be_read_is_remembered(make: Make, write_image: Callable, tmp_path: Path) -> None:
+    good = write_image(tmp_path / "a.png", pictures((32, 32))[0])
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    predictor = make()
+    assert [result.path for result in predictor(tmp_path)] == [str(good)]
+    assert [path for path, _ in predictor.skipped] == [str(tmp_path / "b.png")]
+    predictor(good)
+    assert predictor.skipped == []
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_source_is_an_error(make: Make) -> None:
+    with pytest.raises(SourceError, match="Give a source"):
+        make()()
