@@ -148,7 +148,7 @@ class Config:
     boundary: bool = _val(False, "also boundary IoU and boundary F1")
     cldice: bool = _val(False, "also clDice: how well thin structures stay connected")
 
-    conf: float | None = _infer(None, "pixels below this probability get the reject id", minimum=0, maximum=1)
+    conf: float | None = _infer(None, "reject pixels below this probability; binary: threshold", minimum=0, maximum=1)
     augment: bool = _infer(False, "average over mirrored and scaled copies")
     tta: str | None = _infer(None, "the copies to average over: flip, ms or flip,ms")
     tile: int | None = _infer(None, "cut images into tiles of this size", minimum=32)

@@ -128,6 +128,7 @@ class TrainingSetup:
         self.device = device
         self.data = DatasetSpec.load(self.args.data or self.task.default_data)
         self.check_data()
+        self.fingerprint = {"dataset": self.data.title, "files": self.data.fingerprint()}
         self.memory_format = torch.contiguous_format if self.args.channels_last is False else torch.channels_last
         self.model = self._build_model()
         self.train_set = self.build_dataset("train", train=True)

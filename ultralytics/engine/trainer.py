@@ -26,7 +26,7 @@ from ultralytics.errors import ConfigError, TrainingError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import CODE_LICENCE, Checkpoint, load_checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
-from ultralytics.utils.dist import barrier, broadcast_object, world_size
+from ultralytics.utils.dist import all_reduce_sum, barrier, broadcast_object, world_size
 from ultralytics.utils.env import is_main_process
 from ultralytics.utils.plotting import plot_results
 from ultralytics.utils.progress import progress
@@ -89,7 +89,7 @@ class BaseTrainer(TrainingSetup):
                 self._halve_batch(error, retries)
                 continue
             self.loop.epoch += 1
-            self.loop.elapsed = self.watch()
+            self.loop.elapsed = broadcast_object(self.watch(), device=self.device)  # all plan by one clock
             self._plan_time()
             final = self.loop.epoch >= self.loop.epochs
             if self.args.val or final:
@@ -222,7 +222,7 @@ class BaseTrainer(TrainingSetup):
             args=self.args.as_dict(),
             metrics={"fitness": self.fitness, **self.metrics},
             epoch=self.loop.epoch,
-            fingerprint={"dataset": self.data.title, "files": self.data.fingerprint()},
+            fingerprint=self.fingerprint,
             palette=None if self.data.palette is None else self.data.palette.tolist(),
             licence=self._licence(),
             train_state=self._state().snapshot() if with_state else None,
@@ -286,7 +286,7 @@ class BaseTrainer(TrainingSetup):
         return max(1, round(float(np.interp(self.loop.iteration, [0, warmup], [1, self.args.nbs / self.batch]))))
 
     def _look(self, means: Tensor, batch: Mapping[str, Any], bar: Any) -> None:
-        values = means.tolist()
+        values = (all_reduce_sum(means) / world_size()).tolist()  # all processes see, and act on, the same
         if not all(map(math.isfinite, values)):
             files = ", ".join(batch["im_file"][:4])
             raise NonFiniteLoss(f"The loss became {values} in epoch {self.epoch}, in the batch of {files} …")
