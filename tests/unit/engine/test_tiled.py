@@ -209,7 +209,7 @@ def test_memory_does_not_grow_with_the_height_of_the_picture(tmp_path: Path) -> 
         rows = np.arange(250, height, 500)
         assert np.array_equal(ids[rows, 3000], rows // 500 % 2)
     assert max(kilobytes.values()) < 400_000
-    mapped = (10000 - 6000) * 6000 * 3 // 1024  # pages of the mapped file count as ours until the system takes them back
+    mapped = (10000 - 6000) * 6000 * 3 // 1024  # pages of the file count as ours until they are taken back
     assert kilobytes[10000] - kilobytes[6000] < 40_000 + mapped
 
 
