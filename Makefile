@@ -4,7 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench docs clean
+
+.PHONY: setup demo test test-formats lint bench docs clean
 
 setup: $(STAMP)
 
@@ -19,6 +20,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto
+
+# All nineteen formats: fetches about 15 GB of converters when first run.
+test-formats: setup
+	$(BIN)/python -m pytest tests/deploy -m formats --timeout=3600
 
 lint: setup
 	$(BIN)/ruff check .

@@ -27,8 +27,10 @@ from ultralytics.cfg.reading import either, members_of, names_of, read_as
 from ultralytics.cfg.schema import MODES, OPTIONS, Option
 from ultralytics.cfg.settings import DEFAULTS, SETTINGS
 from ultralytics.cfg.validate import RENAMED, check_options, describe
-from ultralytics.deploy import FORMATS, format_table
-from ultralytics.errors import ConfigError, ExportError, SourceError, UltralyticsError, unknown_name
+from ultralytics.deploy import FORMATS
+from ultralytics.deploy.matrix import here, text_table
+from ultralytics.deploy.toolchain import clean, toolchain_table, toolchains
+from ultralytics.errors import ConfigError, SourceError, UltralyticsError, unknown_name
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec, get_task
 from ultralytics.utils.env import ROOT
 from ultralytics.utils.files import increment_path
@@ -166,8 +168,6 @@ def run(command: Command) -> int:
 
     from ultralytics.model import YOLO  # torch comes with it: only now that nothing else can be wrong
 
-    if not hasattr(YOLO, command.action):
-        raise ExportError(f"'{command.action}' is not part of this release; it comes with the next one.")
     model = YOLO(options.pop("model"), task=task)
     if command.action != "predict":
         getattr(model, command.action)(**options)
@@ -182,7 +182,7 @@ def _fill_in(options: dict[str, Any], mode: str, task: TaskSpec) -> None:
     if mode == "predict" and options.get("source") is None:
         raise SourceError("Nothing to predict on. Give a source: source=image.jpg, a folder, glob, video or URL.")
     has_model = options.get("model") is not None
-    if options.get("resume") and not has_model:
+    if mode == "train" and options.get("resume") and not has_model:
         if options["resume"] is True:
             raise ConfigError("Which run goes on? Name its checkpoint: resume=runs/…/weights/last.pt")
         options["model"] = options["resume"]
@@ -306,7 +306,16 @@ def _copy_cfg(_: Command) -> None:
 
 
 def _formats(_: Command) -> None:
-    print(format_table(FORMATS))
+    print(text_table([here(row) for row in FORMATS]))
+
+
+def _toolchains(command: Command) -> None:
+    action, *names = command.words or ("list",)
+    if action not in {"list", "clean"} or (action == "list" and names):
+        raise ConfigError("'yolo toolchains' takes list, or clean and names: yolo toolchains clean onnx")
+    if action == "clean":
+        print(f"{clean(names or None) / 1e6:.0f} MB freed")
+    print(toolchain_table(toolchains()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +341,9 @@ SPECIALS: Mapping[str, Special] = {
     "cfg": Special(_cfg, "all options with their defaults"),
     "copy-cfg": Special(_copy_cfg, "write them to default_copy.yaml, to change and use by cfg="),
     "formats": Special(_formats, "the formats models are kept and run in"),
+    "toolchains": Special(
+        _toolchains, "environments of converters: yolo toolchains [list | clean NAME ...]", takes_words=True
+    ),
 }
 _SHORT: Mapping[str, str] = {"h": "help", "v": "version", "c": "copy-cfg", "setting": "settings"}
 _ELSEWHERE: Mapping[str, str] = {

@@ -60,6 +60,10 @@ class MissingDependency(UltralyticsError, ImportError):
     """An optional package is needed; the message holds the line to type."""
 
 
+class ToolchainMissing(MissingDependency):
+    """Packages are missing that would live in an environment of their own; the message says how to allow that."""
+
+
 class DownloadError(UltralyticsError, OSError):
     """A download failed or is not what was expected."""
 

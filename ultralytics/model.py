@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,36 @@ from torch import nn
 
 from ultralytics.cfg import Config, get_cfg
 from ultralytics.cfg.settings import SETTINGS
+from ultralytics.cfg.validate import check_options
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, find_format
 from ultralytics.engine.events import CallbackList
+from ultralytics.engine.exporter import Exporter
 from ultralytics.engine.results import Results
 from ultralytics.engine.state import run_folder
 from ultralytics.errors import CheckpointError, ConfigError, MissingFile, ModelError
+from ultralytics.nn.artefact import Artefact
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ultralytics.nn.graph import load_architecture
-from ultralytics.nn.info import ModelInfo, layer_table, model_info, summary
+from ultralytics.nn.handle import NetworkHandle
 from ultralytics.nn.model import GraphModel
 from ultralytics.nn.transfer import transfer
 from ultralytics.tasks import DEFAULT_TASK, TaskSpec, get_task, task_of
 from ultralytics.utils import LOGGER
 from ultralytics.utils.downloads import find_weights
+from ultralytics.utils.imports import load
 from ultralytics.utils.log import show_logs
 from ultralytics.utils.torch_utils import select_device
 
-_REBUILDS_PREDICTOR = frozenset({"device", "channels_last", "compile"})
+_REBUILDS_PREDICTOR = frozenset({"device", "channels_last", "compile", "dnn", "runtime"})
+
+_FACTS = ("args", "metrics", "epoch", "licence", "fingerprint", "calibration", "palette")
+"""What a checkpoint knows besides its network."""
 
 
-class YOLO:
+class YOLO(NetworkHandle):
     """A segmentation model and everything that is done with it.
 
     Args:
@@ -59,7 +66,8 @@ class YOLO:
         self.ckpt: Checkpoint | None = None
         self.ckpt_path: str | None = None
         self.cfg: str | None = None
-        self._spec: TaskSpec
+        self.model: Any = None  # a GraphModel, or an Artefact
+        self._task: TaskSpec | None = None
         if isinstance(model, YOLO):
             self.__dict__.update(model.__dict__)
             return
@@ -67,9 +75,12 @@ class YOLO:
         self.model_name = name
         if name.lower().endswith((".yaml", ".yml")):
             self._build(name)
+        elif find_format(_named(name), FORMATS).module:
+            self.model = Artefact(Path(name))
+            self.overrides["model"] = name
         else:
-            self._load(name)
-        if task is not None and task != self.task:
+            self._load(_named(name))
+        if task is not None and self._task is not None and task != self.task:
             raise ModelError(f"'{name}' is a model of the task '{self.task}', not '{task}'.")
         if verbose:
             self.info()
@@ -78,19 +89,18 @@ class YOLO:
 
     def _build(self, name: str) -> None:
         architecture = load_architecture(name)
-        self._spec = task_of(architecture)
-        self.model: GraphModel = self._spec.resolve("model")(architecture)
+        self._task = task_of(architecture)
+        self.model = self._spec.resolve("model")(architecture)
         self.cfg = name
         self.overrides["model"] = name
 
     def _load(self, name: str) -> None:
-        path = _find(name if Path(name).suffix else f"{name}.pt")
-        find_format(path, FORMATS)
+        path = _find(name)
         self._adopt(load_checkpoint(path), path)
 
     def _adopt(self, checkpoint: Checkpoint, path: Path) -> None:
         """Make the network that a checkpoint describes."""
-        self._spec = task_of(checkpoint.yaml)
+        self._task = task_of(checkpoint.yaml)
         model: GraphModel = self._spec.resolve("model")(checkpoint.yaml, ch=checkpoint.ch, nc=checkpoint.nc)
         model.names = dict(checkpoint.names)
         if checkpoint.is_fused:
@@ -122,8 +132,7 @@ class YOLO:
         """Write the model as a checkpoint: tensors and plain data."""
         facts: dict[str, Any] = {"args": dict(self.overrides)}
         if self.ckpt is not None:
-            kept = ("args", "metrics", "epoch", "licence", "fingerprint", "calibration", "palette")
-            facts = {name: getattr(self.ckpt, name) for name in kept}
+            facts = {name: getattr(self.ckpt, name) for name in _FACTS}
         save_checkpoint(Path(filename), Checkpoint.of_model(self.model, task=self.task, **facts))
 
     # Using ----------------------------------------------------------------------------------------------------------
@@ -147,9 +156,10 @@ class YOLO:
         Returns:
             One `Results` per image or frame; a generator with `stream`.
         """
+        self._open(options, "predict")
         config = self._config("predict", options)
         if self.predictor is None or predictor or _REBUILDS_PREDICTOR & options.keys():
-            backend = self._backend(select_device(config.device))
+            backend = self._backend(config)
             role = predictor or self._spec.resolve("predictor")
             self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
         self.predictor.args = config
@@ -166,8 +176,12 @@ class YOLO:
         Returns:
             The task's metrics.
         """
+        self._open(options, "val")
         config = self._config("val", options)
         config = config.replace(data=config.data or self._spec.default_data)
+        backend = self._backend(config)
+        if backend.imgsz is not None:
+            config = config.replace(imgsz=list(backend.imgsz), rect=False)
         device = select_device(config.device)  # before a dataset may be made or fetched
         spec = DatasetSpec.load(config.data or self._spec.default_data)
         if len(spec.names) != self.model.nc:
@@ -178,18 +192,84 @@ class YOLO:
         try:
             folder = run_folder(config, self.task, "val")
             run = role(config, loader, device, save_dir=folder, callbacks=self.callbacks)
-            self.metrics = run(self._backend(device), plots=config.plots, final=True)
+            self.metrics = run(backend, plots=config.plots, final=True)
         finally:
             loader.close()
         return self.metrics
 
-    def _backend(self, device: torch.device) -> AutoBackend:
+    def _open(self, options: Mapping[str, Any], mode: str) -> None:
+        """Open an artefact as a call asks for."""
+        if isinstance(self.model, Artefact):
+            how = {name: options[name] for name in ("device", "runtime", "toolchain", "dnn") if name in options}
+            opened = self.model.open(get_cfg(how, mode=mode).as_dict())
+            self.overrides.setdefault("imgsz", list(opened.usual_imgsz))
+
+    def _backend(self, config: Config) -> AutoBackend:
         """Make the network ready to run, with what its checkpoint knows of it."""
+        if isinstance(self.model, Artefact):
+            return self.model.opened
+        device = select_device(config.device)
         palette = self.ckpt.palette if self.ckpt else None
         # Weights that `load` carried over to other classes are not what was calibrated.
         same = self.ckpt is not None and dict(self.ckpt.names) == dict(self.model.names)
         calibration = self.ckpt.calibration if self.ckpt and same else None
         return AutoBackend(self.model, device, palette=palette, calibration=calibration)
+
+    def export(self, **options: Any) -> str:
+        """Make an artefact of another format, and prove that it answers as the network does.
+
+        Args:
+            **options: see `yolo cfg`; `yolo formats` lists what each format can do.
+
+        Returns:
+            Path of the artefact; its report lies beside it as `<artefact>.report.json`.
+
+        Raises:
+            ConfigError: an option means nothing for the format, or a value is not possible.
+            MissingDependency: the converter is not here and must not be fetched.
+            ExportError: the conversion failed, or the artefact answers differently than the network.
+        """
+        config = self._config("export", options)
+        if self.ckpt is not None and dict(self.ckpt.names) == dict(self.model.names):
+            facts = {name: getattr(self.ckpt, name) for name in _FACTS}
+        else:
+            facts = {"args": dict(self.overrides)}
+        checkpoint = Checkpoint.of_model(self.model, task=self.task, **facts)
+        source = Path(self.ckpt_path) if self.ckpt_path else None
+        self.exporter = Exporter(
+            config,
+            set(check_options(options)),
+            self._spec,
+            checkpoint,
+            source=source,
+            name=(source or Path(self.model_name)).stem,
+            callbacks=self.callbacks,
+        )
+        return str(self.exporter())
+
+    def benchmark(
+        self,
+        data: str | None = None,
+        formats: str | Sequence[str] | None = None,
+        time_limit: float = 3600,
+        **options: Any,
+    ) -> Any:
+        """Export to formats, and measure each: size, mIoU, agreement, latency, memory.
+
+        Args:
+            data: dataset to measure on; None for the one the model was trained on.
+            formats: words of formats, or one text with commas; None for all that can be made and run here.
+            time_limit: seconds that a format may take.
+            **options: see `yolo cfg`; `resume=True` goes on with the last benchmark, `resume=PATH` with that folder.
+
+        Returns:
+            A `BenchmarkTable`, one row per format.
+        """
+        known = {**options, "data": data or self.overrides.get("data") or self._spec.default_data}
+        config = self._config("benchmark", known)
+        run = load("ultralytics.benchmark:benchmark")
+        given = set(check_options(options))
+        return run(self, config, given, formats=formats or options.get("format"), time_limit=time_limit)
 
     def train(self, trainer: Callable | None = None, **options: Any) -> Any:
         """Train the model; afterwards this object holds the best weights.
@@ -248,6 +328,13 @@ class YOLO:
     # Knowing --------------------------------------------------------------------------------------------------------
 
     @property
+    def _spec(self) -> TaskSpec:
+        """Row of the task; an artefact has to be opened to tell."""
+        if self._task is None:
+            self._task = get_task(self.model.opened.task)
+        return self._task
+
+    @property
     def task(self) -> str:
         """Name of the task."""
         return self._spec.name
@@ -267,59 +354,11 @@ class YOLO:
         """The classes of this model's task."""
         return {role: self._spec.resolve(role) for role in ("model", "trainer", "validator", "predictor")}
 
-    def info(self, detailed: bool = False, verbose: bool = True, imgsz: int = 640) -> ModelInfo | None:
-        """Log layers, parameters, gradients and GFLOPs (the layer table if `detailed`) and return them.
-
-        Returns:
-            (layers, parameters, gradients, GFLOPs); None if not `verbose`.
-        """
-        if not verbose:
-            return None
-        info = model_info(self.model, imgsz)
-        if detailed:
-            LOGGER.info(layer_table(self.model))
-        LOGGER.info(summary(self.model, info))
-        return info
-
-    def fuse(self, verbose: bool = True, imgsz: int = 640) -> YOLO:
-        """Fold batch norms into convolutions, in place: faster to run, no longer trainable."""
-        self.model.fuse()
-        if verbose:
-            self.info(imgsz=imgsz)
-        return self
-
-    def eval(self) -> YOLO:
-        """Put the network in evaluation mode."""
-        self.model.eval()
-        return self
-
     def reset_weights(self) -> YOLO:
         """Give every layer fresh random weights."""
         self.model = self._spec.resolve("model")(self.model.yaml)
         self.ckpt, self.predictor = None, None
         return self
-
-    def to(self, *arguments: Any, **options: Any) -> YOLO:
-        """Move or convert the weights, like `torch.nn.Module.to`."""
-        self.model.to(*arguments, **options)
-        self.predictor = None
-        return self
-
-    def cpu(self) -> YOLO:
-        """Move to the CPU."""
-        return self.to("cpu")
-
-    def cuda(self) -> YOLO:
-        """Move to the first CUDA device."""
-        return self.to("cuda")
-
-    def half(self) -> YOLO:
-        """Convert the weights to half precision."""
-        return self.to(torch.float16)
-
-    def float(self) -> YOLO:
-        """Convert the weights to single precision."""
-        return self.to(torch.float32)
 
     def add_callback(self, event: str, function: Callable) -> None:
         """Call `function` with the trainer, validator or predictor at an event."""
@@ -346,6 +385,11 @@ class YOLO:
 
     def __repr__(self) -> str:
         return f"YOLO('{self.model_name}', task='{self.task}', classes={len(self.names)})"
+
+
+def _named(name: str) -> str:
+    """Complete an official name: "yolo26n-sem" means its weights."""
+    return name if Path(name).suffix or Path(name).exists() else f"{name}.pt"
 
 
 def _find(name: str) -> Path:

@@ -116,7 +116,9 @@ def look(data: str, *, label_map: str | None = None) -> Report:
 @pytest.fixture
 def probe(monkeypatch):
     """Add a task whose dataset check is `look`."""
-    names = dict.fromkeys(("head", "suffix", "model", "trainer", "validator", "predictor", "fitness"), "")
+    names = dict.fromkeys(
+        ("head", "suffix", "model", "trainer", "validator", "predictor", "graph", "comparison", "fitness"), ""
+    )
     spec = TaskSpec(name="probe", doctor=f"{__name__}:look", default_model="p.pt", default_data="p.yaml", **names)
     monkeypatch.setitem(TASKS, "probe", spec)
     return ["probe", "check"]

@@ -95,19 +95,22 @@ class Config:
     cache: bool | str = _train(False, "keep decoded images in ram, or on disk beside them", choices=("ram", "disk"))
     pretrained: bool | str = _train(True, "start from the model's weights, or from this file")
     cls_remap: bool = _train(True, "carry classifier rows over to classes of the same name")
-    resume: bool | str = _train(False, "go on with an interrupted run, or with this checkpoint")
+    resume: bool | str = _train(
+        False, "go on with an interrupted run, or this checkpoint; benchmark: folder", modes=("train", "benchmark")
+    )
     seed: int = _train(0, "seed of everything random", minimum=0)
     deterministic: bool = _train(True, "same seed, same weights")
     single_cls: bool = _train(False, "take all classes as one", modes=("train", "val"))
     classes: list[int] | None = _train(None, "only these class ids", minimum=0, modes=("train", "val", "predict"))
     rect: bool = _train(False, "batches in the images' shape instead of squares", modes=("train", "val", "predict"))
     multi_scale: float = _train(0.0, "vary the batch's size by up to this share", minimum=0, maximum=1)
-    fraction: float = _train(1.0, "share of the images used", above=0, maximum=1, modes=("train", "export"))
+    fraction: float = _train(
+        1.0, "share of the images used", above=0, maximum=1, modes=("train", "export", "benchmark")
+    )
     freeze: int | list[int] | None = _train(None, "leave the first so many layers, or these, as they are", minimum=0)
     amp: bool | str = _train(True, "mixed precision on GPUs, or its type", choices=("fp16", "bf16"))
     val: bool = _train(True, "validate after each epoch")
     plots: bool = _train(True, "draw curves, previews and matrices", modes=("train", "val"))
-    profile: bool = _train(False, "time the parts of a step")
     label_map: str | None = _train(None, "auto: repair labels such as 0/255", choices=("auto",), modes=MODES[:2])
 
     optimizer: str = _optim("auto", "what takes the steps; auto: by their number", choices=_OPTIMIZERS)
@@ -143,7 +146,9 @@ class Config:
 
     split: str = _val("val", "part to validate on", choices=("train", "val", "test"), modes=MODES[:2])
     resolution: str = _val("input", "size at which pixels are counted", choices=("input", "source"))
-    save_json: bool = _val(False, "write one class-id PNG for each image, in the dataset's own ids")
+    save_json: bool = _val(
+        False, "write class-id PNGs in the dataset's own ids; predict: what was found as JSON", modes=MODES[1:3]
+    )
     report: bool = _val(False, "write an HTML page with tables and the worst images")
     boundary: bool = _val(False, "also boundary IoU and boundary F1")
     cldice: bool = _val(False, "also clDice: how well thin structures stay connected")
@@ -151,7 +156,7 @@ class Config:
     conf: float | None = _infer(None, "reject pixels below this probability; binary: threshold", minimum=0, maximum=1)
     augment: bool = _infer(False, "average over mirrored and scaled copies")
     tta: str | None = _infer(None, "the copies to average over: flip, ms or flip,ms")
-    tile: int | None = _infer(None, "cut images into tiles of this size", minimum=32)
+    tile: int | None = _infer(None, "see images at their own size, in tiles of so many pixels", minimum=32)
     overlap: float = _infer(0.25, "share of a tile that its neighbour covers too", minimum=0, maximum=0.9)
     blend: str = _infer("linear", "how overlapping tiles are joined", choices=("none", "linear", "gauss"))
     quantize: int | str | None = _infer(None, "bits of weights and activations", modes=MODES[1:])
@@ -164,25 +169,28 @@ class Config:
     probs: str | None = _predict(None, "keep probabilities: of the answer, or of every class", choices=("top1", "full"))
     entropy: bool = _predict(False, "keep the entropy of every pixel")
     two_step: bool = _predict(False, "enlarge to the network input first, then to the source, as the reference does")
-    embed: list[int] | None = _predict(None, "return the vectors of these layers instead of results", minimum=0)
-    visualize: bool = _predict(False, "draw what the network looked at")
+    embed: list[int] | None = _predict(None, "instead of results: what these layers return, as one vector", minimum=0)
+    visualize: bool = _predict(False, "write a picture of what the network looked at")
 
     show: bool = _output(False, "open a window")
     save_mask: bool = _output(False, "write class-id PNGs beside the pictures")
     save_frames: bool = _output(False, "write the frames of a video one by one")
-    save_txt: bool = _output(False, "write results as text")
-    save_conf: bool = _output(False, "write confidences into the text")
-    save_crop: bool = _output(False, "write a picture of each object")
-    show_labels: bool = _output(True, "draw class names")
+    save_csv: bool = _output(False, "write what was found in all pictures as one table")
+    save_geojson: bool = _output(False, "write the regions as polygons")
+    save_txt: bool = _output(False, "write labels to train on; of class maps PNGs of ids")
+    save_conf: bool = _output(False, "write the probability of each pixel as PNGs, and its entropy where it is kept")
+    save_crop: bool = _output(False, "write a picture of each object; class maps have none")
+    show_labels: bool = _output(True, "draw class names: the legend")
     show_conf: bool = _output(True, "draw confidences")
     show_boxes: bool = _output(True, "draw boxes")
     line_width: int | None = _output(None, "width of lines in pixels; none: by the image's size", minimum=1)
 
     format: str = _export("torchscript", "what to make; `yolo formats` lists them", modes=MODES[3:])
+    formats: list[str] | None = _export(None, "what to measure; none: all that run here", modes=("benchmark",))
     output: str = _export("classmap", "what the artefact returns", choices=_OUTPUTS)
     pipeline: bool = _export(False, "put resizing into the graph: image of any size in, class map of its size out")
     verify: bool = _export(True, "compare the artefact with the model; too different is an error", modes=MODES[3:])
-    toolchain: str = _export("ask", "missing converters: ask, auto, never, or their folder", modes=MODES[3:])
+    toolchain: str = _export("ask", "missing converters, runtimes: ask, auto, never or a folder", modes=MODES[1:])
     optimize: bool = _export(False, "optimise for mobile devices")
     dynamic: bool = _export(False, "accept any input size")
     simplify: bool = _export(True, "simplify the graph")
@@ -243,6 +251,6 @@ def _table(**rows: Any) -> Mapping[str, Any]:
 
 INERT: Mapping[str, Any] = _table(
     dropout=0.0, auto_augment="randaugment", erasing=0.4, pose=12.0, kobj=1.0, rle=1.0, angle=1.0, dlog=1.0, dgrad=0.5,
-    dlam=1.0, distill_model=None, dis=6.0, tracker="tracktrack.yaml", augmentations=None,
+    dlam=1.0, distill_model=None, dis=6.0, tracker="tracktrack.yaml", augmentations=None, profile=False,
 )  # fmt: skip
 """Options of tasks that do not exist here, with their defaults: accepted so that files load, without effect."""

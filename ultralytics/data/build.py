@@ -62,7 +62,7 @@ def build_dataloader(
 
     Args:
         dataset: what is loaded. If its batches take the shape of their images, neighbours stay together.
-        batch: samples in a batch of this process.
+        batch: samples in a batch of this process; images at their own size come one by one.
         workers: processes that read ahead; 0 reads in this one.
         shuffle: whether the order changes from epoch to epoch (training).
         seed: with the epoch it decides the order.
@@ -70,7 +70,7 @@ def build_dataloader(
         drop_last: whether a last batch that is not full is left out.
         pin_memory: whether batches are put where a CUDA device can fetch them; useful only then.
     """
-    batch = max(batch, 1)
+    batch = 1 if dataset.imgsz is None else max(batch, 1)
     if dataset.rect:
         dataset.regroup(batch)
     sampler = EpochBatchSampler(

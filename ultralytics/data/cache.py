@@ -21,7 +21,7 @@ import torch
 from ultralytics.data.parallel import in_threads
 from ultralytics.errors import DatasetError
 from ultralytics.utils import LOGGER
-from ultralytics.utils.env import MACOS, WINDOWS, memory_available
+from ultralytics.utils.env import memory_available, user_cache_folder
 
 _MEMORY_SHARE = 0.6  # of what is free now; the rest is for the network and for workers
 _DISK_RESERVE = 1 << 30
@@ -39,20 +39,6 @@ class ArraySpec(NamedTuple):
     def size(self) -> int:
         """Bytes."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
-
-
-def user_cache_folder() -> Path:
-    """Folder for what can be made again, outside datasets and runs; it is not created here.
-
-    `YOLO_CONFIG_DIR` moves it, else the system's folder for caches holds it.
-    """
-    if folder := os.environ.get("YOLO_CONFIG_DIR"):
-        return Path(folder).expanduser() / "cache"
-    if WINDOWS and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "ultralytics-semantic" / "cache"
-    if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "ultralytics-semantic"
-    return Path.home() / ("Library/Caches" if MACOS else ".cache") / "ultralytics-semantic"
 
 
 class ArrayStore(ABC):

@@ -39,7 +39,8 @@ class BaseDataset(Dataset[Any], ABC):
         spec: the dataset.
         pairs: files of the samples, known to be usable.
         facts: what is known of them, in the same order.
-        imgsz: training images are resized so that their short side has this many pixels, others by their long side.
+        imgsz: training images are resized so that their short side has this many pixels, others by their long side;
+            None leaves every image at its own size.
         train: whether samples are for training.
         rect: batch size whose batches take the shape of their images; 0 for squares.
         seed: part of the seed of every sample.
@@ -58,7 +59,7 @@ class BaseDataset(Dataset[Any], ABC):
         pairs: Sequence[Pair],
         facts: Sequence[Facts],
         *,
-        imgsz: int,
+        imgsz: int | None,
         train: bool,
         rect: int = 0,
         seed: int = 0,
@@ -128,7 +129,8 @@ class BaseDataset(Dataset[Any], ABC):
 
     def resized_shape(self, index: int) -> tuple[int, int]:
         """Tell (height, width) of a sample as `read` returns it."""
-        return scaled_shape(self.facts[index].shape, self.imgsz, short_side=self.uses_short_side)
+        shape = self.facts[index].shape
+        return shape if self.imgsz is None else scaled_shape(shape, self.imgsz, short_side=self.uses_short_side)
 
     def read(self, index: int) -> Sample:
         """Read one sample, resized but not augmented; the caller may change its arrays."""
@@ -180,8 +182,10 @@ def _by_aspect(facts: Sequence[Facts]) -> list[int]:
     return sorted(range(len(facts)), key=lambda index: facts[index].height / facts[index].width)
 
 
-def _batch_shapes(facts: Sequence[Facts], imgsz: int, rect: int) -> np.ndarray:
+def _batch_shapes(facts: Sequence[Facts], imgsz: int | None, rect: int) -> np.ndarray:
     """Compute (height, width) of the batch of each sample: squares, or the smallest rectangles that hold all of it."""
+    if imgsz is None:  # batches of one
+        return np.array([[math.ceil(side / STRIDE) * STRIDE for side in fact.shape] for fact in facts], np.int64)
     shapes = np.full((len(facts), 2), math.ceil(imgsz / STRIDE) * STRIDE, np.int64)
     if not rect:
         return shapes

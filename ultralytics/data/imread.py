@@ -152,13 +152,26 @@ def _decode(data: bytes, header: Header) -> np.ndarray:
         grey = header.channels < 3 and not header.palette
         colour = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
         flags = colour | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        if image is None and header.kind == "TIFF":  # colour conversion refuses floats, which are reported by name
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        with _hushed():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            if image is None and header.kind == "TIFF":  # colour conversion refuses floats, which are reported by name
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         image = _decode_with_pillow(data)
     # OpenCV's TIFF reader turns the picture itself.
     return image if header.kind == "TIFF" and image.shape[:2] == header.shape else _upright(image, header)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep OpenCV from warning of every tag of a GeoTIFF that it does not know."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(min(level, logging.LOG_LEVEL_ERROR))
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
 
 
 def _decode_with_pillow(data: bytes) -> np.ndarray:

@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from ultralytics.data.cache import user_cache_folder
 from ultralytics.data.parallel import in_threads
 from ultralytics.utils import LOGGER
+from ultralytics.utils.env import user_cache_folder
 from ultralytics.utils.files import write_atomic
 from ultralytics.version import __version__
 

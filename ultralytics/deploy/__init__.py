@@ -1,6 +1,6 @@
-"""Formats that a model can be kept and run in."""
+"""Formats that a model can be kept and run in: how each is made, what it knows of itself, and what runs it."""
 
-from ultralytics.deploy.format import Format, find_format, format_table
+from ultralytics.deploy.format import Format, Packages, find_format, get_format
 from ultralytics.deploy.table import FORMATS
 
-__all__ = ["FORMATS", "Format", "find_format", "format_table"]
+__all__ = ["FORMATS", "Format", "Packages", "find_format", "get_format"]

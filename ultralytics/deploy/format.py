@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from ultralytics.errors import ModelError
-from ultralytics.utils.imports import available
+from ultralytics.errors import ConfigError, ModelError, unknown_name
+from ultralytics.utils.imports import available, load
+
+OUTPUTS = ("classmap", "probs", "logits", "logits_lowres")
+"""What a graph may return: ids, probabilities or logits at the input's size, or logits as the network makes them."""
+
+COMMON_OPTIONS = frozenset(
+    {"format", "imgsz", "device", "output", "verify", "toolchain", "data", "fraction", "verbose"}
+)
+"""Options of an export that mean something for every format."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packages:
+    """What has to be installed for one purpose, and what an environment made for it would hold.
+
+    Attributes:
+        name: of the environment; rows that share it share the environment.
+        imports: import names that tell whether the user's own environment will do.
+        pins: exact requirements, as pip writes them.
+        overrides: requirements that replace what the pins' own metadata asks for.
+        programs: programs that must be on the PATH (java, node).
+        npm: exact npm packages, as npm writes them; installed into the environment's folder.
+        megabytes: size of the environment, measured.
+        extra: this distribution's extra that brings the packages; empty if there is none.
+        alone: never in the user's process, even where everything is importable.
+    """
+
+    name: str
+    imports: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    megabytes: int = 0
+    extra: str = ""
+    alone: bool = False
+
+    @property
+    def here(self) -> bool:
+        """Whether the user's own environment has the packages."""
+        return not self.alone and all(map(available, self.imports))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,43 +60,88 @@ class Format:
         name: word of the option `format`.
         title: what people call it.
         suffix: ending of its files or folders.
-        packages: import names of what runs it.
-        convertible: whether this package makes it.
+        module: module with `convert`, `embed` and `Backend`; empty for checkpoints.
+        aliases: other words for `format`.
+        via: format whose artefact it is made from; None: from the network itself.
+        options: export options it understands beyond those of every format.
+        bits: precisions it can be made in; the first is the default.
+        outputs: what its graph can return; the first is the default.
+        dynamic: whether it can take inputs of any size.
+        convert: packages of the converter.
+        run: packages of the runtime; None: nothing here runs it.
+        device: where it runs unless a device is asked for.
+        needs: what a machine must have to run it, in words.
+        platforms: values of `sys.platform` on which the runtime exists; empty for all.
+        drop: mIoU, in points, that an int8 artefact may lose.
+        keeps: whether a quantised artefact can have layers in higher precision, those of `ExportOptions.keep`.
+        agreement: share of pixels that must be equal, by bits.
+        verified: where its numbers were checked last, or "no".
+        via_options: export options set for the intermediate artefact.
+        via_bits: precisions that the intermediate artefact is made in, too; for others it stays in single precision.
     """
 
     name: str
     title: str
     suffix: str
-    packages: tuple[str, ...]
-    convertible: bool
+    module: str = ""
+    aliases: tuple[str, ...] = ()
+    via: str | None = None
+    options: frozenset[str] = frozenset()
+    bits: tuple[int, ...] = (32,)
+    outputs: tuple[str, ...] = OUTPUTS
+    dynamic: bool = False
+    convert: Packages = Packages(name="torch", imports=("torch",))
+    run: Packages | None = Packages(name="torch", imports=("torch",))
+    device: str = "cpu"
+    needs: str = ""
+    platforms: frozenset[str] = frozenset()
+    drop: float = 1.0
+    keeps: bool = False
+    agreement: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({32: 0.995, 16: 0.99}))
+    verified: str = "no"
+    via_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    via_bits: frozenset[int] = frozenset()
+
+    def resolve(self, name: str) -> Any:
+        """Import `convert`, `embed` or `Backend` of the format's module."""
+        return load(f"{self.module}:{name}")
+
+    @property
+    def convertible(self) -> bool:
+        """Whether the user's own environment can make it."""
+        return self.convert.here
 
     @property
     def runs_here(self) -> bool:
-        """Whether what runs it is installed."""
-        return all(map(available, self.packages))
+        """Whether the user's own environment can run it."""
+        return self.run is not None and self.run.here
+
+
+def get_format(name: str, formats: Iterable[Format]) -> Format:
+    """Look a format up by the word of the option `format`.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    formats = list(formats)
+    for row in formats:
+        if name.lower() in {row.name, *row.aliases}:
+            return row
+    raise ConfigError(unknown_name("format", name, [row.name for row in formats]))
 
 
 def find_format(path: str | Path, formats: Iterable[Format]) -> Format:
-    """Find the format of a file or folder by its ending.
+    """Find the format of a file or folder by its ending; the longest that fits, as some end in another's.
 
     Raises:
         ModelError: no format has such an ending.
     """
-    formats = list(formats)
+    formats = sorted(formats, key=lambda row: -len(row.suffix))
+    text = str(path).rstrip("/\\")
     for row in formats:
-        if str(path).endswith(row.suffix):
+        if text.endswith(row.suffix):
             return row
-    known = ", ".join(row.suffix for row in formats)
+    known = ", ".join(sorted(row.suffix for row in formats))
     raise ModelError(
         f"'{path}' has the ending of no format that runs here. Give a .yaml architecture, or one of: {known}."
     )
-
-
-def format_table(formats: Iterable[Format]) -> str:
-    """Lay the formats out for a terminal."""
-    row = "{:<12} {:<12} {:<10} {:<8} {:<8}"
-    lines = [row.format("format", "argument", "suffix", "convert", "run here")]
-    for one in formats:
-        yes_no = ("yes" if answer else "no" for answer in (one.convertible, one.runs_here))
-        lines.append(row.format(one.title, one.name, one.suffix, *yes_no))
-    return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,25 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from ultralytics.cfg import Config
-from ultralytics.data.raster import georeference
-from ultralytics.data.sources import Frame, load_source
+from ultralytics.data.sources import Frame, Source, load_source
 from ultralytics.data.sources.rasters import windowed
 from ultralytics.engine.events import CallbackList
+from ultralytics.engine.features import LayerOutputs, attention, heat_map, pooled
+from ultralytics.engine.georeferenced import place
 from ultralytics.engine.prepared import Prepared
 from ultralytics.engine.results import Results
-from ultralytics.engine.saving import ResultSaver
+from ultralytics.engine.saving import ResultSaver, writes_files
 from ultralytics.engine.state import run_folder
 from ultralytics.engine.tiled import TiledPrediction
-from ultralytics.errors import SourceError
+from ultralytics.errors import ConfigError, SourceError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops.letterbox import PAD_VALUE, LetterboxGeometry, letterbox
+from ultralytics.utils.progress import progress
 
 
 class BasePredictor:
@@ -51,6 +55,7 @@ class BasePredictor:
         self.results: list[Results] = []
         self.skipped: list[tuple[str, str]] = []  # sources that could not be read, and why
         self.batch: Prepared | None = None
+        self.looked_at: list[np.ndarray | None] = []  # with `visualize`, of each image of the batch, (H, W) from 0 to 1
 
     def infer(self, images: Tensor) -> Any:
         """Run the network on float images (B, C, H, W) in [0, 1]."""
@@ -61,36 +66,49 @@ class BasePredictor:
         raise NotImplementedError
 
     def __call__(self, source: Any = None, *, stream: bool = False) -> list[Results] | Iterator[Results]:
-        """Predict; a list of results, or with `stream` a generator that holds one batch at a time."""
-        results = self.stream(self.args.source if source is None else source)
+        """Predict; a list of results, or with `stream` a generator that holds one batch at a time.
+
+        With `embed` a vector (C,) per image takes the place of each result.
+        """
+        source = self.args.source if source is None else source
+        results: Iterator[Any] = self.stream(source) if self.args.embed is None else self.embed(source)
         return results if stream else list(results)
+
+    @torch.inference_mode()
+    def embed(self, source: Any) -> Iterator[Tensor]:
+        """Yield for each image what the layers listed in `embed` return, averaged over its area; `save` writes it."""
+        layers = LayerOutputs(self.model, self.args.embed)
+        with self._frames(source) as frames, self._saver(frames) as saver, self._bar(frames) as bar, layers:
+            for batch in frames:
+                self.model(self.preprocess(batch).images)
+                for frame, vector in zip(batch, pooled(layers.take()), strict=True):
+                    saver.save_vector(frame, vector.cpu().numpy())
+                    bar.update()
+                    yield vector
+        self._report(0, {})
 
     def stream(self, source: Any) -> Iterator[Results]:
         """Yield results one by one; files are closed when the generator ends, is closed or fails."""
-        if source is None:
-            raise SourceError("Nothing to predict on. Give a source: an image, folder, glob, video, URL or array.")
-        frames = load_source(
-            source,
-            batch=max(int(self.args.batch), 1),
-            vid_stride=self.args.vid_stride,
-            stream_buffer=self.args.stream_buffer,
-            channels=self.model.channels,
-        )
-        if self.args.tile:
-            frames = windowed(frames)
-        self.skipped = frames.skipped
+        frames = self._frames(source)
+        if self.args.save_conf and self.args.probs is None:
+            self.args = self.args.replace(probs="top1")  # what is written has to be kept
+        self.looked_at = []
         self.callbacks.run("on_predict_start", self)
         count, totals = 0, dict.fromkeys(("read", "preprocess", "inference", "postprocess", "write"), 0.0)
-        with frames, self._saver() as saver:
+        with frames, self._saver(frames) as saver, self._bar(frames) as bar:
             read_since = time.perf_counter()
             for batch in frames:
                 read = time.perf_counter() - read_since
                 self.callbacks.run("on_predict_batch_start", self)
                 self.results = self._predict_tiled(batch, read, saver) if self.args.tile else self._predict(batch, read)
                 self.callbacks.run("on_predict_postprocess_end", self)
-                for result, frame in zip(self.results, batch, strict=True):
+                strengths = self.looked_at or [None] * len(batch)
+                for result, frame, strength in zip(self.results, batch, strengths, strict=True):
                     self._deliver(result, frame, saver)
+                    if strength is not None:
+                        saver.save_picture(frame, "_cam", heat_map(result.orig_img, strength))
                     count += 1
+                    bar.update()
                     for phase, milliseconds in result.speed.items():
                         totals[phase] += milliseconds or 0.0
                     yield result
@@ -99,13 +117,37 @@ class BasePredictor:
         self._report(count, totals)
         self.callbacks.run("on_predict_end", self)
 
+    def _frames(self, source: Any) -> Source:
+        """Open a source; what it cannot read is listed in `skipped`."""
+        if source is None:
+            raise SourceError("Nothing to predict on. Give a source: an image, folder, glob, video, URL or array.")
+        frames = load_source(
+            source,
+            batch=1 if self.model.pipeline else max(int(self.args.batch), 1),
+            vid_stride=self.args.vid_stride,
+            stream_buffer=self.args.stream_buffer,
+            channels=self.model.channels,
+        )
+        if self.args.tile:
+            if self.args.visualize or self.args.embed is not None:
+                raise ConfigError("embed and visualize look at a picture in one pass. Leave tile= out.")
+            frames = windowed(frames)
+        self.skipped = frames.skipped
+        return frames
+
+    def _bar(self, frames: Source) -> tqdm:
+        """Show in a terminal how far folders and videos are; a single picture needs no bar."""
+        hidden = not self.args.verbose or frames.count == 1
+        return progress(desc="predicting", total=frames.count, unit="image", leave=False, disable=hidden or None)
+
     @torch.inference_mode()
     def _predict(self, frames: Sequence[Frame], read: float) -> list[Results]:
         """Run one batch and attach the milliseconds per image of each phase."""
         marks = [time.perf_counter()]
         self.batch = self.preprocess(frames)
         self._mark(marks)
-        outputs = self.infer(self.batch.images)
+        with LayerOutputs(self.model) if self.args.visualize else nullcontext() as features:
+            outputs = self.infer(self.batch.images)
         self._mark(marks)
         results = self.postprocess(outputs, self.batch)
         self._mark(marks)
@@ -115,8 +157,16 @@ class BasePredictor:
             result.speed = {"read": 1000 * read / len(frames), **speed, "write": 0.0}
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
         for result, frame in zip(results, frames, strict=True):
-            geo = georeference(frame.path, frame.shape) if frame.frame is None else None
-            result.geo = None if geo is None else geo.for_ids(max(self.model.num_classes, 2))
+            if frame.frame is None:
+                place(result, num_ids=max(self.model.num_classes, 2), channels=self.model.channels)
+        self.looked_at = (
+            []
+            if features is None
+            else [
+                attention(one, geometry)
+                for one, geometry in zip(features.take()[0], self.batch.geometries, strict=True)
+            ]
+        )
         return results
 
     @torch.inference_mode()
@@ -140,7 +190,9 @@ class BasePredictor:
         """Fit the frames into one input: letterboxed uint8 pixels, turned to float on the device."""
         if frames[0].tensor is not None:
             return self._prepare_tensors(frames)
-        target = check_imgsz(self.args.imgsz, stride=self.model.stride)
+        if self.model.pipeline:
+            return self._whole(frames[0])
+        target = check_imgsz(self.model.imgsz or self.args.imgsz, stride=self.model.stride)
         shapes = {frame.image.shape[:2] for frame in frames}
         minimal = self.args.rect and len(shapes) == 1 and self.model.dynamic
         geometries = [
@@ -160,6 +212,11 @@ class BasePredictor:
         images = torch.from_numpy(canvas).permute(0, 3, 1, 2).to(self.model.device, non_blocking=True)
         return images.float().div_(np.iinfo(canvas.dtype).max)
 
+    def _whole(self, frame: Frame) -> Prepared:
+        """Take a picture as it is: the graph resizes it."""
+        picture = np.ascontiguousarray(frame.image[..., ::-1])
+        return Prepared([frame], torch.from_numpy(picture)[None], [LetterboxGeometry.padded(picture.shape[:2])])
+
     def _prepare_tensors(self, frames: Sequence[Frame]) -> Prepared:
         """Take tensors as they are; sizes that the stride does not divide are padded at the bottom and right."""
         images = (
@@ -177,10 +234,10 @@ class BasePredictor:
 
     # Delivering -----------------------------------------------------------------------------------------------------
 
-    def _saver(self) -> ResultSaver:
-        if self.save_dir is None and (self.args.save or self.args.save_mask or self.args.save_txt):
+    def _saver(self, frames: Source) -> ResultSaver:
+        if self.save_dir is None and writes_files(self.args):
             self.save_dir = run_folder(self.args, self.task, "predict")
-        return ResultSaver(self.args, self.save_dir)
+        return ResultSaver(self.args, self.save_dir, live=frames.live)
 
     def _deliver(self, result: Results, frame: Frame, saver: ResultSaver) -> None:
         """Write, show and log one result, as asked."""
@@ -197,7 +254,7 @@ class BasePredictor:
         if self.args.verbose and count:
             phases = ", ".join(f"{phase} {total / count:.1f}ms" for phase, total in totals.items())
             LOGGER.info(f"Speed per image: {phases}")
-        if self.save_dir is not None and count:
+        if self.save_dir is not None and self.save_dir.exists():
             LOGGER.info(f"Results in {self.save_dir}")
         if self.skipped:
             LOGGER.warning(f"Left out because they could not be read, each named above: {len(self.skipped)}.")

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ultralytics.data.raster import GeoReference, Window, is_georeferenced
+from ultralytics.data.raster import Window, is_georeferenced
 from ultralytics.data.raster_writer import RasterWriter, writing_raster
 from ultralytics.data.sources import Frame
 from ultralytics.data.sources.rasters import raster_of
+from ultralytics.engine.georeferenced import map_reference, without_missing
 from ultralytics.engine.prepared import Prepared
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.engine.results.base import as_numpy, as_tensor
@@ -65,7 +66,8 @@ class TiledPrediction:
             shrink=model.dynamic,
         )
         num_ids = max(model.num_classes, 2)
-        self.geo = self._reference(num_ids)
+        geo = self.raster.geo
+        self.geo = None if geo is None else map_reference(geo, num_ids, frame.path)
         large = self.raster.shape[0] * self.raster.shape[1] > LARGE
         self.step = max(1, -(-max(self.raster.shape) // PREVIEW)) if large else 1
         self.id_type = np.uint8 if num_ids <= 255 else np.uint16  # with room for the ignored id
@@ -122,19 +124,6 @@ class TiledPrediction:
             )
         return writing_raster(mask_file, self.raster.shape, self.id_type, geo=self.geo)
 
-    def _reference(self, num_ids: int) -> GeoReference | None:
-        """Describe where the map lies; a nodata value that is a class in the map gives way to the ignored id."""
-        geo = self.raster.geo
-        if geo is None:
-            return None
-        fitting = geo.for_ids(num_ids)
-        if fitting.nodata != geo.nodata:
-            LOGGER.warning(
-                f"nodata={geo.nodata:g} of '{self.frame.path}' cannot mark missing pixels in a map of {num_ids} ids; "
-                f"{fitting.nodata:g} does there."
-            )
-        return fitting
-
     def _logits(self) -> Iterator[Tensor]:
         """Run the tiles in batches, and yield the logits (C, h, w) of each."""
         windows = self.grid.windows()
@@ -163,12 +152,7 @@ class TiledPrediction:
             raise ConfigError(f"tile={self.predictor.args.tile} joins class maps, which this model does not make.")
         with self._timed("read"):
             missing = self.raster.missing((band.rows, slice(0, self.raster.shape[1])))
-        if missing is None or self.geo is None or self.geo.nodata is None:
-            return part
-        ids = as_tensor(part.data)
-        ids = ids if self.id_type is np.uint8 else ids.int()
-        ids = ids.masked_fill(torch.from_numpy(missing).to(ids.device), int(self.geo.nodata))
-        return SemanticMask(ids, part.orig_shape, confidence=part.confidence, entropy=part.entropy, probs=part.probs)
+        return without_missing(part, missing, self.geo)
 
     def _as_batch(self, band: Band) -> Prepared:
         """Present a band as a batch of one image, of which nothing but its size can be asked."""

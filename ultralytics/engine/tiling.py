@@ -162,6 +162,13 @@ class Band:
     ratio: int
     geometry: LetterboxGeometry
 
+    @property
+    def own(self) -> Tensor:
+        """The part of the lattice over the band itself, without what interpolation needs beside it."""
+        rows, columns = self.geometry.window
+        begin, end, right = rows.start // self.ratio, -(-rows.stop // self.ratio), -(-columns.stop // self.ratio)
+        return self.logits[:, :, begin:end, :right]
+
 
 def stitch(grid: TileGrid, tiles: Iterable[Tensor], *, stride: int, blend: str) -> Iterator[Band]:
     """Join the logits of tiles and yield them in bands from top to bottom that together cover the image.

@@ -198,13 +198,12 @@ class BaseTrainer(TrainingSetup):
     def _save(self, path: Path, checkpoint: Checkpoint) -> None:
         try:
             save_checkpoint(path, checkpoint)
-        except (OSError, RuntimeError) as error:  # torch wraps what the system said
-            reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        except OSError as error:
             remedy = (
                 f"What was saved before is whole: resume={self.last}" if self.last.exists() else "Then start again."
             )
             raise TrainingError(
-                f"'{path}' cannot be written: {getattr(reason, 'strerror', None) or reason}. Make room. {remedy}"
+                f"'{path}' cannot be written: {error.strerror or error}. Make room. {remedy}"
             ) from error
 
     def _note_calibration(self) -> None:

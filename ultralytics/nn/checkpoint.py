@@ -149,8 +149,11 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         # A file object, not a name: torch.save would put the temporary name into the archive.
         with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(plain, file)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    except (OSError, RuntimeError) as error:
+        reason = error if isinstance(error, OSError) else error.__context__  # torch wraps what the system said
+        if not isinstance(reason, OSError):
+            raise
+        raise OSError(reason.errno, reason.strerror or str(reason), str(path)) from error
 
 
 def _plain(value: Any, where: str) -> Any:

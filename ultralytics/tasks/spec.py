@@ -21,6 +21,8 @@ class TaskSpec:
         trainer: "module:Class" of the trainer.
         validator: "module:Class" of the validator.
         predictor: "module:Class" of the predictor.
+        graph: "module:function" that builds the network an export converts; called in converters' environments.
+        comparison: "module:Class" that compares an artefact's answers with the network's.
         doctor: "module:function" that checks the labels of a dataset before training.
         fitness: metric key that decides which checkpoint is best.
         default_model: weights used when none are named.
@@ -35,6 +37,8 @@ class TaskSpec:
     trainer: str
     validator: str
     predictor: str
+    graph: str
+    comparison: str
     doctor: str
     fitness: str
     default_model: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import os
@@ -13,12 +14,13 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from ultralytics.errors import DownloadError, MissingFile, unknown_name
+from ultralytics.errors import DownloadError, MissingFile
 from ultralytics.utils.files import sha256 as file_sha256
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.log import LOGGER
@@ -102,7 +104,9 @@ def find_weights(name: str | Path, weights_dir: str | Path) -> Path:
             _check_record(path)
             return path
     if Path(name).name != str(name) or str(name) not in OFFICIAL_WEIGHTS:
-        raise MissingFile(f"'{name}' does not exist. {unknown_name('weights', name, OFFICIAL_WEIGHTS)}")
+        near = difflib.get_close_matches(Path(name).name, sorted(OFFICIAL_WEIGHTS), n=3)
+        names = " or ".join(f"'{candidate}'" for candidate in near or ("yolo26n-sem.pt",))
+        raise MissingFile(f"'{name}' does not exist. Give the path of a file, or an official name such as {names}.")
     path = Path(weights_dir) / name
     record = _read_record(path)
     LOGGER.info(f"Downloading {name} to {path}. Licence of these weights: {WEIGHTS_LICENCE}.")
@@ -130,7 +134,7 @@ def safe_unzip(archive: str | Path, folder: str | Path) -> list[Path]:
             if needed > free:
                 raise DownloadError(f"'{archive}' unpacks to {needed:,} bytes; '{folder}' has room for {free:,}.")
             return _unpack(file, members, folder)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise DownloadError(f"'{archive}' is damaged or not a zip file: {error}. Download it again.") from error
 
 

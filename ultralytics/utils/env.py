@@ -54,6 +54,30 @@ def memory_available() -> int | None:
     return None if total is None else total // 2
 
 
+def memory_peak() -> int | None:
+    """Bytes of memory that this process and those it started have held at most, or None where nobody tells.
+
+    Those are added up of Linux only, where the kernel's figure of a process does not include what forked it.
+    """
+    if LINUX:
+        return _peak(os.getpid())
+    if WINDOWS:
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if MACOS else 1024)
+
+
+def _peak(process: int) -> int:
+    folder = Path(f"/proc/{process}")
+    try:
+        peaks = [line for line in (folder / "status").read_text().splitlines() if line.startswith("VmHWM:")]
+        children = {int(child) for file in folder.glob("task/*/children") for child in file.read_text().split()}
+    except OSError:  # it has ended
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in peaks) + sum(map(_peak, children))
+
+
 @functools.lru_cache(maxsize=1)
 def cpu_name() -> str:
     """Name the processor."""
@@ -63,3 +87,19 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def user_cache_folder() -> Path:
+    """Folder for what can be made again, outside datasets and runs; it is not created here.
+
+    `YOLO_CACHE_DIR` moves it, else `YOLO_CONFIG_DIR`, else the system's folder for caches holds it.
+    """
+    if folder := os.environ.get("YOLO_CACHE_DIR"):
+        return Path(folder).expanduser()
+    if folder := os.environ.get("YOLO_CONFIG_DIR"):
+        return Path(folder).expanduser() / "cache"
+    if WINDOWS and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "ultralytics-semantic" / "cache"
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder) / "ultralytics-semantic"
+    return Path.home() / ("Library/Caches" if MACOS else ".cache") / "ultralytics-semantic"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import nullcontext
 
 LOGGER = logging.getLogger("ultralytics")
 
@@ -15,11 +16,13 @@ _CODES = {
 
 
 class _StdoutHandler(logging.StreamHandler):
-    """Write to whatever `sys.stdout` is now, so that redirections and captures see the lines."""
+    """Write to whatever `sys.stdout` is now, so that redirections and captures see the lines; bars step aside."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stdout
-        super().emit(record)
+        bars = sys.modules.get("tqdm")
+        with bars.tqdm.external_write_mode() if bars and sys.stderr.isatty() else nullcontext():
+            super().emit(record)
 
 
 class _MessageFormatter(logging.Formatter):

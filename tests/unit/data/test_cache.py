@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ultralytics.data import cache
-from ultralytics.data.cache import ArraySpec, ArrayStore, DiskStore, RamStore, user_cache_folder
+from ultralytics.data.cache import ArraySpec, ArrayStore, DiskStore, RamStore
 from ultralytics.errors import DatasetError
+from ultralytics.utils.env import user_cache_folder
 
 SHAPES = [(3, 5, 3), (4, 4, 3), (7, 2, 3)]
 RNG = np.random.default_rng(0)

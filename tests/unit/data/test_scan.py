@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ultralytics.data.cache import user_cache_folder
 from ultralytics.data.scan import Facts, Pair, Problem, scan, summarise
+from ultralytics.utils.env import user_cache_folder
 
 
 @dataclass

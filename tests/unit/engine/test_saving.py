@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from ultralytics.cfg import get_cfg
 from ultralytics.data.sources import Frame
 from ultralytics.engine.results import Results, SemanticMask
-from ultralytics.engine.saving import ResultSaver
+from ultralytics.engine.saving import ResultSaver, writes_files
 
 NAMES = {0: "road", 1: "car"}
 
@@ -25,7 +27,9 @@ def frame_of(path: str, index: int = 0, **facts: Any) -> Frame:
 def result_of(frame: Frame) -> Results:
     ids = torch.zeros(24, 32, dtype=torch.uint8)
     ids[:8] = 1
-    return Results(frame.image, frame.path, NAMES, semantic_mask=SemanticMask(ids, (24, 32), names=NAMES))
+    sure = torch.full((24, 32), 0.75, dtype=torch.float16)
+    mask = SemanticMask(ids, (24, 32), names=NAMES, confidence=sure, entropy=sure / 3)
+    return Results(frame.image, frame.path, NAMES, semantic_mask=mask)
 
 
 def save(folder: Path | None, frames: list[Frame], **options: Any) -> None:
@@ -68,6 +72,19 @@ def test_frames_one_by_one_and_videos_in_turn(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_streams_that_take_turns_become_a_video_each(tmp_path: Path) -> None:
+    with ResultSaver(get_cfg({"save": True}, mode="predict"), tmp_path, live=True) as saver:
+        for number in range(4):
+            for index in range(2):
+                frame = frame_of(f"rtsp://host{index}/live", index, frame=number, fps=5.0)
+                saver.save(result_of(frame), frame)
+    assert written(tmp_path) == ["live-2.avi", "live.avi"]
+    for name in written(tmp_path):
+        capture = cv2.VideoCapture(str(tmp_path / name))
+        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+        capture.release()
+
+
 def test_a_video_is_whole_also_after_an_error(tmp_path: Path) -> None:
     def fail() -> None:
         with ResultSaver(get_cfg({"save": True}, mode="predict"), tmp_path) as saver:
@@ -81,3 +98,60 @@ def test_a_video_is_whole_also_after_an_error(tmp_path: Path) -> None:
     capture = cv2.VideoCapture(str(tmp_path / "clip.avi"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
     capture.release()
+
+
+def test_each_output_has_its_option(tmp_path: Path) -> None:
+    expected = {
+        "save_mask": "masks/a.png", "save_txt": "labels/a.png", "save_json": "json/a.json",
+        "save_geojson": "geojson/a.geojson", "save_csv": "predictions.csv",
+    }  # fmt: skip
+    for option, file in expected.items():
+        assert writes_files(get_cfg({option: True, "save": False}, mode="predict"))
+        save(tmp_path / option, [frame_of("a.png")], **{option: True})
+        assert written(tmp_path / option) == [file]
+    assert not writes_files(get_cfg(mode="predict"))
+    rows = json.loads((tmp_path / "save_json" / "json" / "a.json").read_text(encoding="utf-8"))
+    assert [(row["name"], row["pixels"], row["confidence"]) for row in rows] == [
+        ("road", 512, 0.75),
+        ("car", 256, 0.75),
+    ]
+    regions = json.loads((tmp_path / "save_geojson" / "geojson" / "a.geojson").read_text(encoding="utf-8"))
+    assert [one["properties"]["name"] for one in regions["features"]] == ["road", "car"]
+
+
+def test_a_table_has_a_row_for_each_class_of_each_picture(tmp_path: Path) -> None:
+    save(tmp_path, [frame_of("ä,b.png", 0), frame_of("clip.mp4", 1, frame=7)], save_csv=True)
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["frame"], row["name"], row["pixels"]) for row in rows] == [
+        ("ä,b.png", "", "road", "512"), ("ä,b.png", "", "car", "256"),
+        ("clip.mp4", "7", "road", "512"), ("clip.mp4", "7", "car", "256"),
+    ]  # fmt: skip
+
+
+def test_confidence_and_entropy_become_grey_levels(tmp_path: Path) -> None:
+    save(tmp_path, [frame_of("a.png")], save_conf=True)
+    assert written(tmp_path) == ["confidence/a.png", "entropy/a.png"]
+    levels = [cv2.imread(str(tmp_path / kind / "a.png"), cv2.IMREAD_UNCHANGED) for kind in ("confidence", "entropy")]
+    assert [np.unique(level).tolist() for level in levels] == [[191], [64]]
+
+
+def test_what_takes_the_whole_map_keeps_it_from_being_written_in_parts(tmp_path: Path) -> None:
+    for option, expected in ((None, "masks/field.tif"), ("save_geojson", None), ("save_csv", None)):
+        options = {"save_mask": True, **({option: True} if option else {})}
+        saver = ResultSaver(get_cfg(options, mode="predict"), tmp_path)
+        file = saver.map_file(frame_of("field.tif"))
+        assert file == (tmp_path / expected if expected else None)
+
+
+def test_the_legend_can_be_left_out(tmp_path: Path) -> None:
+    big = Frame(path="a.png", image=np.zeros((200, 300, 3), np.uint8))
+    result = Results(big.image, big.path, NAMES, semantic_mask=np.zeros((200, 300), np.uint8))
+    for labels in (True, False):
+        with ResultSaver(
+            get_cfg({"save": True, "show_labels": labels}, mode="predict"), tmp_path / str(labels)
+        ) as saver:
+            saver.save(result, big)
+    shown, hidden = (cv2.imread(str(tmp_path / name / "a.jpg")) for name in ("True", "False"))
+    assert hidden.std(axis=(0, 1)).max() == 0
+    assert shown.std(axis=(0, 1)).max() > 0

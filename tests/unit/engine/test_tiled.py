@@ -41,6 +41,7 @@ class Toy(nn.Module):
         self.names = {index: f"class {index}" for index in range(num_classes)}
         self.num_classes, self.channels, self.stride = num_classes, channels, STRIDE
         self.device, self.palette, self.dynamic, self.calibration = torch.device("cpu"), None, True, {}
+        self.imgsz, self.output, self.pipeline = None, "logits_lowres", False
         generator = torch.Generator().manual_seed(0)
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 4, 3, padding=1), nn.Conv2d(4, 4, RATIO, RATIO), nn.Conv2d(4, num_classes, 3, padding=1)
@@ -166,6 +167,7 @@ from ultralytics.tasks.semantic import SemanticPredictor
 class Blocks(torch.nn.Module):
     names, num_classes, channels, stride = {0: "low", 1: "high"}, 2, 3, 32
     device, palette, dynamic, calibration = torch.device("cpu"), None, True, {}
+    imgsz, output, pipeline = None, "logits_lowres", False
 
     def forward(self, images):
         level = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)

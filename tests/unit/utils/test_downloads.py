@@ -227,10 +227,13 @@ def test_weights_by_path_come_first(tmp_path: Path) -> None:
 
 
 def test_unknown_weights_name_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(MissingFile, match=r"Did you mean 'yolo26n-sem\.pt'"):
+    with pytest.raises(MissingFile, match=r"'yolo26n-sem\.pt' or 'yolo26") as caught:
         find_weights("yolo26n-semm.pt", tmp_path)
-    with pytest.raises(MissingFile, match="does not exist"):
+    assert str(caught.value).count("yolo26") == 4
+    with pytest.raises(MissingFile, match=r"'folder/yolo26n-sem\.pt' does not exist.* such as 'yolo26n-sem\.pt'"):
         find_weights("folder/yolo26n-sem.pt", tmp_path)
+    with pytest.raises(MissingFile, match=r"such as 'yolo26n-sem\.pt'\.$"):
+        find_weights("runs/best_of_all", tmp_path)
 
 
 def test_official_names() -> None:

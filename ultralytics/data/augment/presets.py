@@ -47,13 +47,14 @@ def train_transforms(
     return Pipeline(Compose(steps))
 
 
-def val_transforms(shape: Shape) -> Pipeline:
+def val_transforms(shape: Shape, *, center: bool = True) -> Pipeline:
     """Build what happens to a validation sample: it is fitted into the rectangle, and only made smaller for it.
 
     Args:
         shape: size of the result; for batches in the shape of their images a table with a row for each.
+        center: pad on all sides, else at bottom and right.
     """
-    return Pipeline(LetterBox(shape, scaleup=False))
+    return Pipeline(LetterBox(shape, center=center, scaleup=False))
 
 
 def _warp(config: Config, shape: Shape | None) -> RandomPerspective:

@@ -108,7 +108,7 @@ class Video:
         if not count:
             raise ImageError(f"'{self.path}' holds no frame that can be decoded.")
         if broken:
-            raise ImageError(f"{broken} frames of '{self.path}' cannot be decoded; they are left out.")
+            raise ImageError(f"Frames of '{self.path}' that cannot be decoded and are left out: {broken}.")
 
 
 class ItemSource(FrameSource):
@@ -117,6 +117,7 @@ class ItemSource(FrameSource):
     def __init__(self, items: Sequence[Item], *, batch: int, ahead: bool = True) -> None:
         super().__init__(len(items), batch=batch, ahead=ahead)
         self.items = items
+        self.count = None if any(isinstance(item, Video) for item in items) else len(items)
 
     def _frames(self) -> Generator[Frame, None, None]:
         count = 0

@@ -69,6 +69,7 @@ class Source(ABC):
 
     Attributes:
         total: number of files, streams or arrays.
+        count: number of frames; None where only reading tells (videos, streams).
         live: frames come at their own pace and without end (cameras, network streams, the screen).
         skipped: (what, why) of everything that could not be read, so far.
     """
@@ -77,6 +78,7 @@ class Source(ABC):
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self.count: int | None = None
         self.skipped: list[tuple[str, str]] = []
         self._running: Generator[list[Frame], None, None] | None = None
 

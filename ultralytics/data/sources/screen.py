@@ -38,10 +38,11 @@ class ScreenSource(FrameSource):
         self._screen = numbers[0] if len(numbers) in {1, 5} else 0
         self._part = numbers[-4:] if len(numbers) >= 4 else None
         self._text, self._channels = text, channels
-        self._mss = require("mss", why="take pictures of the screen")
+        self._mss = require("mss", extra="screen", why="take pictures of the screen")
 
     def _frames(self) -> Generator[Frame, None, None]:
-        with self._mss.mss() as grabber:
+        open_screens = getattr(self._mss, "MSS", None) or self._mss.mss  # the name before version 10.2
+        with open_screens() as grabber:
             screens = grabber.monitors[1:]  # the first entry is all screens together
             if not 0 <= self._screen < len(screens):
                 raise SourceError(f"'{self._text}': there is no screen {self._screen}; there are {len(screens)}.")

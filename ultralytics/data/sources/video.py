@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from ultralytics.data.sources.web import is_url, shown
 from ultralytics.errors import ImageError, MissingFile, SourceError
 
 _MAX_FPS = 1000.0
+_MOST_BROKEN = 100  # frames in a row
+_PATIENCE = 1.0  # seconds; a device or server that is gone answers slowly
 
 
 @contextmanager
@@ -53,19 +56,29 @@ def read_frames(
         channels: 1 or 3.
 
     Yields:
-        The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be decoded.
+        The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be read or decoded.
 
     Raises:
         SourceError: a video cannot have so many channels.
     """
     if channels not in {1, 3}:
         raise SourceError(f"A video has 3 channels or 1, but the model takes {channels}. Predict on image files.")
-    number = 0
-    while capture.grab():
-        number += 1
+    for number, grabbed in enumerate(_grabs(capture), start=1):
         if (number - 1) % stride == 0:
-            decoded, image = capture.retrieve()
+            decoded, image = capture.retrieve() if grabbed else (False, None)
             yield number, with_channels(image, channels) if decoded and image is not None else None
+
+
+def _grabs(capture: cv2.VideoCapture) -> Iterator[bool]:
+    """Fetch frame by frame; OpenCV reports a broken one as it reports the end, so what counts is if others follow."""
+    broken, since = 0, time.monotonic()
+    while broken < _MOST_BROKEN and time.monotonic() - since < _PATIENCE:
+        if capture.grab():
+            yield from [False] * broken
+            yield True
+            broken, since = 0, time.monotonic()
+        else:
+            broken += 1
 
 
 def frame_rate(capture: cv2.VideoCapture, stride: int) -> float | None:

@@ -3,7 +3,8 @@
 The map is the arg-max of bilinearly upsampled logits (`align_corners=False`), but the upsampled logits are never made.
 Bilinear interpolation is a convex combination of the four logits around a pixel, so where these agree on the class,
 every pixel between them has it. Only the cells that a class boundary crosses need arithmetic, and there only the
-classes that can win. Where many cells are such (noise), all pixels are computed instead, tile by tile.
+classes that can win. Such a cell is cut into blocks, whose corner pixels are compared in the same way, so that work
+follows the length of the boundary. Where nearly all cells are such (noise), all pixels are computed instead.
 
 Peak memory beyond logits and result stays below 64 MiB on a CPU, at any size and number of classes.
 
@@ -11,8 +12,7 @@ What equals what: a computed pixel is lerp(lerp(top), lerp(bottom)) in float32, 
 whichever way it was reached. `interpolate(...).argmax(1)` gives the same map but for pixels where two classes tie to
 within the rounding of that sum. Exact ties go to the first class, and NaN counts as the maximum, as with `argmax`.
 
-Letters in shapes: B images, C classes, (h, w) logits, (H, W) map, (n, m) logits beneath a tile; N cells, each p rows of
-q pixels, and the K classes that can win in one of them.
+Letters in shapes: B images, C classes, (h, w) logits, (H, W) map, (n, m) logits beneath a tile.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.errors import ModelError
+from ultralytics.nn.kernels.cells import Cells, Contest, boundary
 from ultralytics.nn.kernels.interpolation import Taps, taps
 from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
 
@@ -43,8 +44,14 @@ MIN_PIXELS = 1 << 18
 MIN_PART = 1 << 11
 """Pixels whose logits must fit a worker's buffer: with fewer, calling torch costs more than what it does."""
 
-MAX_BOUNDARY = 0.35
-"""Share of boundary cells above which computing every pixel of a tile is faster."""
+MAX_BOUNDARY = 0.5
+"""Share of boundary cells above which computing every pixel of a tile is about as fast, or faster."""
+
+BLOCK = 8
+"""Pixels along either side of the blocks that a boundary cell is cut into."""
+
+INFINITY = 1e30
+"""What an infinite logit counts as, since infinity times a weight of 0 is none."""
 
 Tile = tuple[slice, slice]
 
@@ -55,8 +62,8 @@ class ClassMapResult:
 
     Attributes:
         ids: (B, H, W) class ids: uint8 up to 256 classes, int16 up to 32768, else int32; {0, 1} of a single channel.
-        confidence: (B, H, W) float16 probability of the class in `ids`, in [0, 1].
-        entropy: (B, H, W) float16 entropy of the class probabilities over its maximum, in [0, 1].
+        confidence: (B, H, W) probability of the class in `ids`, as float16 in [0, 1] or as uint8 in [0, 255].
+        entropy: (B, H, W) entropy of the class probabilities over its maximum, the same way.
     """
 
     ids: Tensor
@@ -74,6 +81,7 @@ def class_map(
     confidence: bool = False,
     entropy: bool = False,
     temperature: float = 1.0,
+    dtype: torch.dtype = torch.float16,
 ) -> ClassMapResult:
     """Reduce logits to class ids at another size, in one interpolation.
 
@@ -86,9 +94,10 @@ def class_map(
         confidence: also return the probability of the class of every pixel; costs an exponential per pixel and class.
         entropy: also return the entropy of every pixel, at the same cost.
         temperature: what logits are divided by before they become probabilities, > 0; ids do not depend on it.
+        dtype: of confidence and entropy, float16 or uint8; the latter holds 255 times the value, in half the memory.
 
     Raises:
-        ModelError: the logits are not (B, C, h, w), or size, region or temperature are not above 0.
+        ModelError: the logits are not (B, C, h, w), the dtype is another, or a size or the temperature is not above 0.
 
     Example:
         >>> class_map(torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]]]), (1, 4)).ids
@@ -106,7 +115,8 @@ def class_map(
         return torch.empty(len(logits), *size, dtype=dtype, device=logits.device)
 
     ids = empty(_id_type(logits.shape[1]))
-    sure, doubt = empty(torch.float16) if confidence else None, empty(torch.float16) if entropy else None
+    _check_dtype(dtype)
+    sure, doubt = empty(dtype) if confidence else None, empty(dtype) if entropy else None
     workers, budget = _workers(logits, ids.numel())
 
     def reduce(share: Sequence[tuple[int, Tile]]) -> None:
@@ -122,6 +132,11 @@ def class_map(
     work = [(image, tile) for image in range(len(logits)) for tile in tiles]
     run_shares(reduce, deal(work, workers), logits.device)
     return ClassMapResult(ids, sure, doubt)
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    if dtype not in (torch.float16, torch.uint8):
+        raise ModelError(f"Confidence and entropy are float16 or uint8, not {dtype}.")
 
 
 def _id_type(num_classes: int) -> torch.dtype:
@@ -156,7 +171,7 @@ def _tiles(size: tuple[int, int], area: int) -> Iterator[Tile]:
 def _tile_area(rows: Taps, columns: Taps, num_classes: int, budget: int) -> int:
     """Choose how many pixels to classify at once, so that neither they nor the logits beneath exceed the budget."""
     beneath = num_classes * math.prod(int(axis.high[-1] - axis.low[0]) + 1 for axis in (rows, columns))
-    return max(1, min(budget, budget * len(rows) * len(columns) // beneath))
+    return max(1, min(4 * budget, budget * len(rows) * len(columns) // beneath))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,49 +182,6 @@ class _Patch:
     logits: Tensor
     rows: Taps
     columns: Taps
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """The intervals between neighbouring logits along one axis, and the pixels in them.
-
-    Attributes:
-        low: (N,) logit at one end.
-        high: (N,) logit at the other.
-        pixels: (N, p) pixels of the map in each, the last one repeated where a cell has fewer than p.
-        weight: (N, p) share of `high` in each.
-    """
-
-    low: Tensor
-    high: Tensor
-    pixels: Tensor
-    weight: Tensor
-
-    def take(self, index: Tensor) -> _Cells:
-        """Select cells, with repetition."""
-        return _Cells(self.low[index], self.high[index], self.pixels[index], self.weight[index])
-
-
-def _groups(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each run of equal values starts and how long it is."""
-    _, count = torch.unique_consecutive(values, return_counts=True)
-    return count.cumsum(0) - count, count
-
-
-def _cells(axis: Taps, start: int) -> _Cells:
-    # Pixels outside the first logit's centre share its taps with the first interval, but would double its height.
-    outside = (axis.low == 0) & (axis.weight == 0)
-    first, count = _groups(axis.low - outside.long())
-    within = torch.arange(int(count.max()), device=first.device)
-    pixels = first[:, None] + torch.minimum(within, count[:, None] - 1)
-    return _Cells(axis.low[first], axis.high[first], pixels + start, axis.weight[pixels])
-
-
-def _boundary(corners: Tensor, rows: _Cells, columns: _Cells) -> Tensor:
-    """Find the cells (N, 2) whose four corner classes differ."""
-    top, bottom = corners.index_select(0, rows.low), corners.index_select(0, rows.high)
-    upright, level = top == bottom, top[:, columns.low] == top[:, columns.high]
-    return torch.nonzero(~(level & upright[:, columns.low] & upright[:, columns.high]))
 
 
 class _Reduction:
@@ -232,62 +204,64 @@ class _Reduction:
         """Cut out what one tile needs."""
         rows, columns = self.rows[tile[0]], self.columns[tile[1]]
         logits = plane[:, rows.span(), columns.span()]
-        if logits.dtype != torch.float32 or not logits.is_contiguous():
-            logits = self.scratch(2, *logits.shape).copy_(logits)
         rows, columns = rows.shift(-rows.span().start), columns.shift(-columns.span().start)
         return _Patch(tile, logits, rows.to(self.device), columns.to(self.device))
 
+    def load(self, number: int, logits: Tensor) -> Tensor:
+        """Copy logits into a buffer, contiguous and in float32."""
+        z = self.scratch(number, *logits.shape)
+        # Two dimensions, where they can be had without a copy: transposing these is what torch has fast code for.
+        flat = logits.stride(1) == logits.shape[2] * logits.stride(2)
+        (z.flatten(1) if flat else z).copy_(logits.flatten(1) if flat else logits)
+        return z
+
+    def corners(self, patch: _Patch, ids: Tensor) -> bool:
+        """Write the class of each logit vector beneath a tile into `ids` (n, m), and tell whether all are finite."""
+        step = max(1, self.budget // (self.classes * ids.shape[1]))
+        finite = True
+        for start in range(0, len(ids), step):
+            z = self.load(0, patch.logits[:, start : start + step])
+            finite = finite and bool(z.sum().isfinite())
+            self.decide(z, finite, out=ids[start : start + step])
+        return finite
+
     def classify(self, patch: _Patch, image: Tensor) -> None:
         """Write the class ids of a tile into the map (H, W)."""
-        corners = self.decide(self.scratch(0, *patch.logits.shape).copy_(patch.logits)).to(image.dtype)
-        rows, columns = _cells(patch.rows, patch.tile[0].start), _cells(patch.columns, patch.tile[1].start)
-        boundary = _boundary(corners, rows, columns)
-        if len(boundary) > MAX_BOUNDARY * len(rows.low) * len(columns.low):
+        target = image[patch.tile]
+        ids = torch.empty(patch.logits.shape[1:], dtype=image.dtype, device=self.device)
+        finite = self.corners(patch, ids)
+        rows, columns = Cells.of(patch.rows), Cells.of(patch.columns)
+        mixed = boundary(ids, rows, columns)
+        if not finite or len(mixed) > MAX_BOUNDARY * len(rows) * len(columns):
             for part in self.parts(patch):
-                image[patch.tile][part] = self.decide(self.upsample(patch, part))
+                z = self.upsample(patch, part)
+                self.decide(z, finite, out=target[part])
             return
-        image[patch.tile] = _repeat(corners, patch.columns.low).index_select(0, patch.rows.low)
         step = max(1, self.budget // (4 * self.classes))
-        for start in range(0, len(boundary), step):
-            i, j = boundary[start : start + step].T
-            self.classify_cells(patch.logits, rows.take(i), columns.take(j), image)
+        fields = [
+            Contest.of(patch.logits, cells, rows, columns, ids.dtype) for cells in mixed.split(step) if len(cells)
+        ]
+        rows, columns = rows.split(BLOCK), columns.split(BLOCK)
+        ids = _repeat(ids, columns.low).index_select(0, rows.low)
+        if max(rows.blocks, columns.blocks) > 1:
+            fields = [block for field in fields for block in field.split(rows, columns, ids, self.threshold)]
+        ids = _repeat(ids, columns.owner(target.shape[1]))
+        torch.index_select(ids, 0, rows.owner(target.shape[0]), out=target)
+        top, left = patch.tile[0].start, patch.tile[1].start
+        for field in fields:
+            field.fill(rows.shift(top), columns.shift(left), image, self.threshold)
 
-    def classify_cells(self, logits: Tensor, rows: _Cells, columns: _Cells, image: Tensor) -> None:
-        """Write the class ids of the pixels of some cells into the map."""
-        ends = [y * logits.shape[2] + x for y in (rows.low, rows.high) for x in (columns.low, columns.high)]
-        corners = torch.stack([logits.flatten(1).index_select(1, end) for end in ends])
-        # Within a cell a class is nowhere below its lowest corner nor above its highest.
-        beaten = corners.amax(0) < corners.amin(0).amax(0)
-        kept = torch.nonzero(~beaten.all(1))[:, 0]
-        top_left, top_right, bottom_left, bottom_right = corners.index_select(1, kept)
-        right, below = columns.weight.T, rows.weight.T
-        top = (top_right - top_left)[:, None] * right + top_left[:, None]
-        down = ((bottom_right - bottom_left)[:, None] * right + bottom_left[:, None]).sub_(top)
-        place = rows.pixels.T[:, None] * image.shape[1] + columns.pixels.T
-        step = max(1, self.budget // (len(kept) * len(right) * len(below)))
-        for start in range(0, len(rows.low), step):
-            part = slice(start, start + step)
-            z = self.scratch(0, len(kept), *place[..., part].shape)
-            torch.mul(down[:, None, :, part], below[:, None, part], out=z).add_(top[:, None, :, part])
-            ids = self.decide(z, kept).to(image.dtype)
-            image.view(-1).scatter_(0, place[..., part].flatten(), ids.flatten())
-
-    def decide(self, z: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Return the class of each logit vector along the first dimension; what is in `z` is lost.
-
-        Args:
-            z: logits of the classes in `kept`, first dimension.
-            kept: ascending class ids; None for all.
-        """
+    def decide(self, z: Tensor, finite: bool, out: Tensor) -> Tensor:
+        """Write the class of each logit vector along the first dimension into `out`; what is in `z` is lost."""
         if self.classes == 1:
-            return (z[0] > self.threshold).view(torch.uint8)
-        best = z.amax(0) if self.device.type == "cpu" else None
-        if best is None or best.isnan().any():
-            ids = z.argmax(0)
-            return ids if kept is None else kept[ids]
+            return torch.gt(z[0], self.threshold, out=out.view(torch.bool))
+        if not finite or self.device.type != "cpu":
+            return out.copy_(z.argmax(0))
+        if self.classes == 2:
+            return out.copy_(z[1] > z[0])
         # Mark the maxima, number the classes downwards, take the highest: on a CPU ten times faster than argmax.
-        countdown = self.countdown if kept is None else self.countdown[kept]
-        return self.classes - z.eq_(best).mul_(countdown.view(-1, *[1] * best.ndim)).amax(0)
+        countdown = self.countdown.view(-1, *[1] * out.ndim)
+        return out.copy_(self.classes - z.eq_(z.amax(0)).mul_(countdown).amax(0))
 
     def parts(self, patch: _Patch) -> Iterator[Tile]:
         """Cut a tile into parts whose upsampled logits fit a buffer."""
@@ -297,17 +271,14 @@ class _Reduction:
         """Compute the logits (C, rows, columns) of some of a tile's pixels, in buffer 0."""
         rows, columns = patch.rows[part[0]], patch.columns[part[1]]
         source = rows.span()
-        logits = patch.logits[:, source]
+        logits = self.load(2, patch.logits[:, source]).clamp_(-INFINITY, INFINITY)
         left = _repeat(logits, columns.low)
         across = _repeat(logits, columns.high).sub_(left).mul_(columns.weight).add_(left)
-        z = self.scratch(0, self.classes, len(rows), len(columns))
-        first, count = _groups(rows.low)
-        ends = zip((rows.low[first] - source.start).tolist(), (rows.high[first] - source.start).tolist(), strict=True)
-        pieces = zip(rows.weight.split(count.tolist()), z.split(count.tolist(), dim=1), strict=True)
-        for (above, below), (weight, target) in zip(ends, pieces, strict=True):
-            top = across[:, above, None]
-            torch.mul(across[:, below, None] - top, weight[:, None], out=target).add_(top)
-        return z
+        shape = self.classes, len(rows), len(columns)
+        top, z = self.scratch(1, *shape), self.scratch(0, *shape)
+        torch.index_select(across, 1, rows.low - source.start, out=top)
+        torch.index_select(across, 1, rows.high - source.start, out=z)
+        return z.sub_(top).mul_(rows.weight[:, None]).add_(top)
 
     def rate(self, patch: _Patch, temperature: float, confidence: Tensor | None, entropy: Tensor | None) -> None:
         """Write the probability of the class and the entropy of a tile's pixels, where asked for."""
@@ -321,10 +292,15 @@ class _Reduction:
             total = e.sum(0)
             if confidence is not None:
                 chosen = torch.where(positive, e[1], e[0]) if self.classes == 1 else 1.0
-                confidence[part] = chosen / total
+                _store(chosen / total, confidence[part])
             if entropy is not None:
                 nats = total.log() - e.mul_(z).sum(0).div_(total)
-                entropy[part] = nats.div_(math.log(len(z))).clamp_(0, 1)
+                _store(nats.div_(math.log(len(z))).clamp_(0, 1), entropy[part])
+
+
+def _store(shares: Tensor, out: Tensor) -> None:
+    """Write numbers in [0, 1], whole 255ths of them where only whole numbers fit; what is in `shares` is lost."""
+    out.copy_(shares if out.is_floating_point() else shares.mul_(255).round_())
 
 
 def _repeat(values: Tensor, columns: Tensor) -> Tensor:

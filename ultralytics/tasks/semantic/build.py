@@ -17,22 +17,24 @@ def build_dataset(
     split: str,
     *,
     train: bool,
+    own_size: bool = False,
     augmentations: Sequence[Callable[..., Any]] = (),
 ) -> SemanticDataset:
     """Make the dataset of a split, augmented if it is for training.
 
     Validation batches take the shape of their images: padding to squares would cost time and change the features.
+    With `own_size` images are not resized, and padded at bottom and right to the network's stride only.
     """
     size = config.imgsz if isinstance(config.imgsz, int) else max(config.imgsz)
     dataset = SemanticDataset(
         spec,
         split,
-        imgsz=size,
+        imgsz=None if own_size else size,
         train=train,
         rect=config.rect if train or config.mode == "val" else True,
         batch=int(config.batch) if config.batch >= 1 else 16,
         cache=config.cache if train else False,
-        fraction=config.fraction if train else 1.0,
+        fraction=config.fraction if train or config.mode == "benchmark" else 1.0,
         seed=config.seed,
         classes=config.classes,
     )
@@ -40,5 +42,5 @@ def build_dataset(
         shape = dataset.shapes if config.rect else size
         dataset.transforms = train_transforms(config, shape, channels=spec.channels, augmentations=augmentations)
     else:
-        dataset.transforms = val_transforms(dataset.shapes)
+        dataset.transforms = val_transforms(dataset.shapes, center=not own_size)
     return dataset

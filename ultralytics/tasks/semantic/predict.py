@@ -8,7 +8,8 @@ from torch.nn.functional import interpolate
 from ultralytics.engine.predictor import BasePredictor, Prepared
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.nn.kernels import ClassMapResult, class_probabilities
-from ultralytics.tasks.semantic.decide import Decision
+from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits, check_wishes, resize_ids
+from ultralytics.tasks.semantic.decide import Decision, keep_classes
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
 
@@ -40,15 +41,20 @@ class SemanticPredictor(BasePredictor):
 
     def infer(self, images: Tensor) -> Tensor:
         """Run the network, on mirrored and scaled copies too if that is asked for."""
+        check_wishes(self.args, self.model.output)
         outputs: Tensor = TTA.wrap(self.model, self.args)(images)
         return outputs
 
     def postprocess(self, outputs: Tensor, batch: Prepared) -> list[Results]:
-        """Make one result per frame from (B, C, h, w) logits."""
+        """Make one result per frame from (B, C, h, w) logits or probabilities, or (B, H, W) ids."""
         results = []
         for i, (frame, geometry) in enumerate(zip(batch.frames, batch.geometries, strict=True)):
-            logits, region = self._view(outputs[i : i + 1].float(), geometry, batch.images.shape[2] / outputs.shape[2])
-            mask = self._mask(logits, geometry.source, region)
+            if self.model.output == CLASS_MAP:
+                mask = self._as_mask(outputs[i], geometry)
+            else:
+                logits = as_logits(outputs[i : i + 1], self.model.output, self.decision)
+                view, region = self._view(logits, geometry, batch.images.shape[2] / outputs.shape[2])
+                mask = self._mask(view, geometry.source, region)
             results.append(
                 Results(frame.original(), frame.path, self.model.names, semantic_mask=mask, palette=self.model.palette)
             )
@@ -80,6 +86,14 @@ class SemanticPredictor(BasePredictor):
             probs=probabilities,
             names=self.model.names,
         )
+
+    def _as_mask(self, ids: Tensor, geometry: LetterboxGeometry) -> SemanticMask:
+        """Cut the source out of a class map of the input, and bring it to its size."""
+        rows, columns = geometry.window
+        found = resize_ids(ids[rows, columns], geometry.source)
+        if self.decision.classes is not None:
+            found = keep_classes(found, self.decision.classes, self.decision.ignore_index)
+        return SemanticMask(found, geometry.source, names=self.model.names)
 
     def _view(self, logits: Tensor, geometry: LetterboxGeometry, stride: float) -> tuple[Tensor, Region | None]:
         """Give the logits that are reduced, and the part of them that lies over the source."""

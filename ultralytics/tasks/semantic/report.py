@@ -5,8 +5,7 @@ The page holds everything it shows, pictures included, so that it can be mailed 
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -23,6 +22,7 @@ from ultralytics.utils.plotting.annotator import displayable
 from ultralytics.utils.plotting.colors import PaletteLike
 from ultralytics.utils.plotting.curves import confusion_figure, encode_figure
 from ultralytics.utils.plotting.grids import encode_image
+from ultralytics.utils.plotting.page import figure, note, page, pairs, picture, section, table, tiles
 
 POLICY = (
     "All pixels of the split are counted in one int64 confusion matrix; ignored pixels are left out, and a prediction "
@@ -84,62 +84,25 @@ def write_report(
     style = make_style(names, palette)
     rows = {0: "background", 1: style.names[0]} if len(style.names) == 1 and len(confusion) == 2 else style.names
     sections = [
-        _tiles(metrics),
-        f"<p class=note>{escape(policy)}</p>",
-        _section("Classes", _table(per_class)),
-        _section("Confusion matrix", _confusion(np.asarray(confusion), rows)),
-        _section("Worst images", _legend(style) + "".join(_case(case, style) for case in worst)) if worst else "",
-        _section("Settings", _pairs(settings)) if settings else "",
+        tiles({name.rpartition("/")[2]: value for name, value in metrics.items()}),
+        note(policy),
+        section("Classes", _classes(per_class)),
+        section("Confusion matrix", _confusion(np.asarray(confusion), rows)),
+        section("Worst images", _legend(style) + "".join(_case(case, style) for case in worst)) if worst else "",
+        section("Settings", pairs(settings)) if settings else "",
     ]
-    write_atomic(path, _page("Validation report", sections).encode())
+    write_atomic(path, page("Validation report", sections).encode())
     return path
 
 
-def _page(title: str, sections: Iterable[str]) -> str:
-    return (
-        f"<!doctype html>\n<html lang=en>\n<head><meta charset=utf-8><title>{escape(title)}</title>\n"
-        f'<meta name=viewport content="width=device-width, initial-scale=1">\n<style>{_CSS}</style></head>\n'
-        f"<body><main>\n<h1>{escape(title)}</h1>\n" + "\n".join(filter(None, sections)) + "\n</main></body></html>\n"
-    )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>\n{body}</section>"
-
-
-def _tiles(metrics: Mapping[str, float]) -> str:
-    tiles = (
-        f"<div class=tile><b>{escape(_figure(value))}</b><span>{escape(name.rpartition('/')[2])}</span></div>"
-        for name, value in metrics.items()
-    )
-    return f"<div class=tiles>{''.join(tiles)}</div>"
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Lay rows out as a table; a share of one has a bar behind it."""
+def _classes(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
-        return "<p class=note>No class has labelled pixels.</p>"
-    columns = [column for column in rows[0] if column != _REPEATED]
-    head = "".join(f"<th>{escape(str(column))}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(_cell(row.get(column, "")) for column in columns) + "</tr>\n" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    text = escape(_figure(value))
-    if isinstance(value, float) and 0 <= value <= 1:
-        return f'<td class=bar style="--share:{value:.4f}">{text}</td>'
-    return f"<td class=number>{text}</td>" if isinstance(value, int | float) else f"<td>{text}</td>"
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if np.isnan(value) else f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return note("No class has labelled pixels.")
+    return table([{key: value for key, value in row.items() if key != _REPEATED} for row in rows])
 
 
 def _confusion(matrix: np.ndarray, names: Mapping[int, str]) -> str:
-    picture = _picture(encode_figure(confusion_figure(matrix, names), dpi=90), "png", "Confusion matrix")
+    chart = picture(encode_figure(confusion_figure(matrix, names), dpi=90), "png", "Confusion matrix")
     rows = [
         {
             "label": names[true],
@@ -149,7 +112,7 @@ def _confusion(matrix: np.ndarray, names: Mapping[int, str]) -> str:
         }
         for true, predicted, share, count in _largest_confusions(matrix)
     ]
-    return f"<div class=wide>{picture}</div>" + (f"<h3>Largest confusions</h3>{_table(rows)}" if rows else "")
+    return f"<div class=wide>{chart}</div>" + (f"<h3>Largest confusions</h3>{table(rows)}" if rows else "")
 
 
 def _largest_confusions(matrix: np.ndarray) -> list[tuple[int, int, float, int]]:
@@ -188,10 +151,10 @@ def _case(case: Case, style: Style) -> str:
         ),
     }
     figures = "".join(
-        f"<figure>{_picture(_jpeg(picture), 'jpeg', title)}<figcaption>{escape(title)}</figcaption></figure>"
-        for title, picture in pictures.items()
+        f"<figure>{picture(_jpeg(shown), 'jpeg', title)}<figcaption>{escape(title)}</figcaption></figure>"
+        for title, shown in pictures.items()
     )
-    return f"<h3>{escape(case.file)} <span class=note>{_figure(case.score)}</span></h3><div class=strip>{figures}</div>"
+    return f"<h3>{escape(case.file)} <span class=note>{figure(case.score)}</span></h3><div class=strip>{figures}</div>"
 
 
 def _jpeg(image: np.ndarray) -> bytes:
@@ -200,43 +163,3 @@ def _jpeg(image: np.ndarray) -> bytes:
         size = (_PICTURE_WIDTH, max(1, round(height * _PICTURE_WIDTH / width)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return encode_image(image, ".jpg", quality=85)
-
-
-def _picture(data: bytes, kind: str, description: str) -> str:
-    return f'<img alt="{escape(description)}" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
-
-
-def _pairs(settings: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(str(key))}</td><td>{escape(str(value))}</td></tr>" for key, value in settings.items()
-    )
-    return f"<table><tbody>{rows}</tbody></table>"
-
-
-_CSS = """
-:root { color-scheme: light dark; --ink: #22262c; --paper: #fff; --soft: #f3f5f8; --line: #dfe3e8; --bar: #bcd7ef; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7eb; --paper: #16191d; --soft: #20252b; --line: #343b44; --bar: #27496b; }
-}
-body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 2rem 1.5rem 4rem; }
-h1 { font-size: 1.7rem; margin: 0 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .8rem; border-bottom: 1px solid var(--line); padding-bottom: .3rem; }
-h3 { font-size: 1rem; margin: 1.6rem 0 .5rem; overflow-wrap: anywhere; }
-.note { opacity: .75; font-weight: normal; }
-.tiles { display: flex; flex-wrap: wrap; gap: .8rem; }
-.tile { background: var(--soft); border-radius: 8px; padding: .7rem 1.1rem; min-width: 7rem; }
-.tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
-table { border-collapse: collapse; }
-th { text-align: left; font-weight: 600; }
-th, td { padding: .25rem .9rem .25rem .4rem; border-bottom: 1px solid var(--line); }
-.number, .bar { text-align: right; font-variant-numeric: tabular-nums; }
-.bar { min-width: 8rem; background: linear-gradient(var(--bar) 0 0) 0 50% / calc(var(--share) * 100%) 70% no-repeat; }
-.wide { overflow-x: auto; }
-img { max-width: 100%; border-radius: 4px; }
-.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: .6rem; }
-figure { margin: 0; }
-figcaption { font-size: .85rem; opacity: .75; }
-.chip { display: inline-block; margin: 0 1rem .2rem 0; white-space: nowrap; }
-.chip i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
-"""

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ultralytics.cfg import Config
 from ultralytics.data.spec import DatasetSpec
+from ultralytics.engine.tiled_network import TiledNetwork
 from ultralytics.engine.validator import BaseValidator
+from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits, check_wishes, resize_ids
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.decide import Decision
@@ -35,9 +37,9 @@ class SemanticValidator(BaseValidator):
     """Validate a semantic model.
 
     By default pixels are counted at the network's input size against the label resized to it, which is what published
-    figures of this model family mean; `resolution="source"` counts at each image's own size. Ids are what a prediction
-    with the same `tta` and `conf` gives: rejected pixels count as errors, and a binary model has the threshold of its
-    calibration.
+    figures of this model family mean; `resolution="source"` counts at each image's own size. With `tile` images are not
+    resized for the network either, so the two are one. Ids are what a prediction with the same `tile`, `tta` and `conf`
+    gives: rejected pixels count as errors, and a binary model has the threshold of its calibration.
 
     Example:
         >>> from ultralytics import YOLO
@@ -52,7 +54,7 @@ class SemanticValidator(BaseValidator):
         """Make the dataset of the split to validate on."""
         if config.label_map:
             spec = diagnose(spec, label_map=config.label_map).spec
-        return build_dataset(config, spec, config.split, train=False)
+        return build_dataset(config, spec, config.split, train=False, own_size=config.tile is not None)
 
     def __call__(
         self, model: nn.Module, *, criterion: nn.Module | None = None, plots: bool = False, final: bool = True
@@ -60,13 +62,30 @@ class SemanticValidator(BaseValidator):
         """Validate a model; see `BaseValidator`."""
         calibration = getattr(model, "calibration", {})
         self.decision = Decision.of(self.dataset.spec.num_classes, calibration, conf=self.args.conf)
+        self.output = str(getattr(model, "output", "logits_lowres"))
+        check_wishes(self.args, self.output)
         wrapped = TTA.wrap(model, self.args)
+        if self.is_tiled:
+            wrapped = TiledNetwork(
+                wrapped,
+                tile=self.args.tile or 0,
+                overlap=self.args.overlap,
+                blend=self.args.blend,
+                batch=max(int(self.args.batch), 1),
+                stride=int(torch.as_tensor(model.stride).max()),
+                shrink=getattr(model, "dynamic", True),
+            )
         return super().__call__(wrapped, criterion=criterion, plots=plots, final=final)  # type: ignore[return-value]
 
     @property
     def dataset(self) -> SemanticDataset:
         """The dataset behind the loader."""
         return self.loader.dataset  # type: ignore[return-value]
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether images come at their own size and are seen in tiles."""
+        return self.dataset.imgsz is None
 
     def build_metrics(self) -> SemanticMetrics:
         """Make the empty counts."""
@@ -75,7 +94,7 @@ class SemanticValidator(BaseValidator):
             spec.names,
             spec.ignore_index,
             self.device,
-            self.args.resolution,
+            "source" if self.is_tiled else self.args.resolution,
             boundary=self.args.boundary,
             cldice=self.args.cldice,
         )
@@ -84,11 +103,13 @@ class SemanticValidator(BaseValidator):
         return metrics
 
     def update(self, outputs: Tensor, batch: Mapping[str, Any], number: int) -> None:
-        """Count one batch of logits."""
-        logits, targets = outputs.float(), batch["semantic_mask"].to(self.device, non_blocking=True)
+        """Count one batch of logits, probabilities or ids."""
+        is_map = self.output == CLASS_MAP
+        logits = outputs if is_map else as_logits(outputs, self.output, self.decision)
+        targets = batch["semantic_mask"].to(self.device, non_blocking=True)
         at_source, plotted = self.args.resolution == "source", self.plots and number < _PLOTTED_BATCHES
         if plotted or not at_source:
-            ids = self.decision(logits, tuple(targets.shape[1:])).ids
+            ids = logits if is_map else self.decision(logits, tuple(targets.shape[1:])).ids
         for i, file in enumerate(batch["im_file"]):
             if at_source:
                 predicted, label = self._source_ids(logits[i : i + 1], batch, i), self._source_label(batch, i)
@@ -104,8 +125,10 @@ class SemanticValidator(BaseValidator):
             self._plot(batch, ids, number)
 
     def _source_ids(self, logits: Tensor, batch: Mapping[str, Any], i: int) -> Tensor:
-        """Class map of one image at its own size, in one interpolation from the logits."""
+        """Class map of one image at its own size, in one interpolation from the logits where there are any."""
         shape = tuple(batch["ori_shape"][i])
+        if self.output == CLASS_MAP:
+            return resize_ids(logits[0][_picture(batch, i)], shape)
         (gain_h, gain_w), (left, top) = batch["ratio_pad"][i]
         stride = batch["img"].shape[2] / logits.shape[2]
         region = (top / stride, left / stride, shape[0] * gain_h / stride, shape[1] * gain_w / stride)

@@ -21,7 +21,8 @@ class BoundaryScores:
     contour, d = `band` times the image's diagonal; the image's border is a contour, and distance is counted in rows or
     columns, as in the authors' code. Boundary F1 (Csurka et al., "What is a good evaluation measure for semantic
     segmentation?", 2013): the harmonic mean of the shares of predicted and of true contour pixels that have a contour
-    pixel of the same class on the other side within `tolerance` times the diagonal.
+    pixel of the same class on the other side within `tolerance` times the diagonal. There a contour lies between two
+    classes: at the image's border and beside ignored pixels every prediction would be right.
 
     Ignored pixels are ignored in both maps: they are counted nowhere, and what they hide is no error.
 
@@ -67,7 +68,7 @@ class BoundaryScores:
             self.iou_counts[row] += count_regions(ids, self.num_classes)
 
     def _count_f1(self, labels: np.ndarray, guesses: np.ndarray, distance: int) -> None:
-        label_edge, guess_edge = (np.where(near_contour(ids, 1), ids, 0) for ids in (labels, guesses))
+        label_edge, guess_edge = (np.where(between(ids, labels == 0), ids, 0) for ids in (labels, guesses))
         for first in range(1, self.num_classes + 1, 64):
             bits = np.zeros(self.num_classes + 1, np.uint64)
             group = bits[first : first + 64]
@@ -128,3 +129,19 @@ def near_contour(ids: np.ndarray, distance: int) -> np.ndarray:
     near = np.asarray(cv2.dilate(ids, square) != cv2.erode(ids, square))
     near[:distance] = near[-distance:] = near[:, :distance] = near[:, -distance:] = True
     return near
+
+
+def between(ids: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Mark the pixels beside one of another id (diagonals included); ignored pixels are beside nothing.
+
+    Args:
+        ids: (H, W) uint16, 0 where they are ignored.
+        ignored: (H, W) bool.
+
+    Returns:
+        (H, W) bool.
+    """
+    square = np.ones((3, 3), np.uint8)
+    lowest = cv2.erode(np.where(ignored, np.uint16(65535), ids), square)
+    marked: np.ndarray = ((cv2.dilate(ids, square) != ids) | (lowest != ids)) & ~ignored
+    return marked

@@ -29,11 +29,11 @@ class _Grabber:
         return np.stack((x + area["left"], y + area["top"], x * 0, x * 0 + 255), axis=-1).astype(np.uint8)
 
 
-@pytest.fixture
-def screens(monkeypatch):
-    """Put a stand-in for the package mss in its place."""
+@pytest.fixture(params=["mss", "MSS"])
+def screens(request, monkeypatch):
+    """Put a stand-in for the package mss in its place, with the older or the newer name of its class."""
     module = ModuleType("mss")
-    module.mss = _Grabber
+    setattr(module, request.param, _Grabber)
     monkeypatch.setitem(sys.modules, "mss", module)
     return SimpleNamespace(module=module)
 
@@ -77,5 +77,5 @@ def test_numbers_that_make_no_sense(screens):
 
 @pytest.mark.skipif(importlib.util.find_spec("mss") is not None, reason="mss is installed here")
 def test_without_the_package_its_name_is_told():
-    with pytest.raises(MissingDependency, match="pip install mss"):
+    with pytest.raises(MissingDependency, match=r"pip install \"ultralytics-semantic\[screen\]\""):
         load_source("screen")

@@ -77,6 +77,32 @@ def test_a_stream_that_cannot_be_opened_is_named(tmp_path):
         list(_stream(63))
 
 
+def test_a_network_camera_is_read_over_a_broken_frame(camera):
+    address = camera(9, broken=(3, 4))
+    with load_source(address, stream_buffer=True, timeout=5) as source:
+        assert source.live
+        frames = [frame for (frame,) in source]
+    assert [frame.frame for frame in frames] == [1, 2, 5, 6, 7, 8, 9]
+    assert [round(float(frame.image.mean()), -1) for frame in frames] == [10, 20, 50, 60, 70, 80, 90]
+    assert source.broken == {address: 2}
+
+
+def test_two_network_cameras_at_once_of_which_one_falls_silent(camera, tmp_path):
+    silent, lasting = camera(3, falls_silent=True), camera(9)
+    (tmp_path / "cams.streams").write_text(f"{silent}\n{lasting}\n")
+    with load_source(tmp_path / "cams.streams", stream_buffer=True, timeout=0.5) as source:
+        batches = [[frame.index for frame in batch] for batch in source]
+    assert batches == [[0, 1]] * 3 + [[1]] * 6
+    assert [name for name, _ in source.skipped] == [silent]
+
+
+def test_a_camera_that_falls_silent_is_an_error_after_its_frames(camera):
+    batches = iter(load_source(camera(4, falls_silent=True), stream_buffer=True, timeout=0.5))
+    assert [next(batches)[0].frame for _ in range(4)] == [1, 2, 3, 4]
+    with pytest.raises(SourceError, match=r"has sent no frame for 0\.5 seconds"):
+        next(batches)
+
+
 def test_a_silent_stream_is_an_error_that_names_it():
     """A server that takes the call and says nothing."""
     before = threading.active_count()

@@ -187,6 +187,49 @@ def test_confidence_of_a_moved_threshold_is_that_of_the_chosen_side() -> None:
     torch.testing.assert_close(result.confidence.float(), torch.full((1, 2, 2), 1 / (1 + math.e)), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("num_classes", [1, 7])
+def test_bytes_are_rounded_shares_of_255(num_classes: int) -> None:
+    logits = smooth(num_classes, 12, 17, 2)
+    halves = class_map(logits, (75, 90), confidence=True, entropy=True)
+    whole = class_map(logits, (75, 90), confidence=True, entropy=True, dtype=torch.uint8)
+    for found, expected in ((whole.confidence, halves.confidence), (whole.entropy, halves.entropy)):
+        assert found.dtype == torch.uint8
+        assert (found.float() - 255 * expected.float()).abs().max() < 0.7
+
+
+def test_probabilities_of_another_type_are_refused() -> None:
+    with pytest.raises(ModelError, match="float16 or uint8"):
+        class_map(torch.zeros(1, 2, 4, 4), (8, 8), confidence=True, dtype=torch.float64)
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_infinite_logits_win_or_lose_where_they_are() -> None:
+    logits = smooth(5, 9, 11, 2)
+    expected = class_map(logits[:, [0, 1, 2, 4]], (70, 83)).ids
+    logits[:, 3] = -math.inf
+    ids = class_map(logits, (70, 83)).ids
+    assert torch.equal(torch.where(ids == 4, 3, ids), expected)
+    logits[:, 3] = math.inf
+    assert (class_map(logits, (70, 83)).ids == 3).all()
+
+
+@given(
+    source=sizes,
+    size=st.tuples(st.integers(100, 300), st.integers(100, 300)),
+    num_classes=st.sampled_from([1, 2, 5, 30]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25, deadline=None)
+def test_blocks_of_large_cells_are_the_pixels_one_by_one(source, size, num_classes: int, seed: int) -> None:
+    logits = smooth(num_classes, *source, 2.0, seed).to(memory_format=torch.channels_last)
+    maps = []
+    for boundary in (0.0, 1.0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upsample_argmax, "MAX_BOUNDARY", boundary)
+            maps.append(class_map(logits, size).ids)
+    assert torch.equal(*maps)
+
+
 def test_strided_logits_and_batches_are_taken_as_they_are() -> None:
     logits = torch.randn(3, 6, 10, 14)
     strided = logits.to(memory_format=torch.channels_last)
@@ -220,19 +263,19 @@ def resident(field):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field)) / 1024
 
 torch.set_num_threads(1)
-logits = torch.nn.functional.interpolate(torch.randn(1, {classes}, 8, 12), size=(250, 375), mode="bicubic")
+logits = torch.nn.functional.interpolate(torch.randn(1, {classes}, {grid}), size=(250, 375), mode="bicubic")
 class_map(logits[..., :16, :16], (64, 64))
 open("/proc/self/clear_refs", "w").write("5")
 before = resident("VmRSS")
-ids = class_map(logits, ({height}, {width})).ids
+ids = class_map(logits, (2000, 3000)).ids
 print(resident("VmHWM") - before - ids.numel() / 2**20)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-@pytest.mark.parametrize("classes", [19, 150])
-def test_peak_memory_is_bounded(classes: int) -> None:
-    code = MEASURE.format(classes=classes, height=2000, width=3000)
+@pytest.mark.parametrize(("classes", "grid"), [(19, "8, 12"), (150, "50, 75")], ids=["large-regions", "small-regions"])
+def test_peak_memory_is_bounded(classes: int, grid: str) -> None:
+    code = MEASURE.format(classes=classes, grid=grid)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     # The upsampled logits would be 435 MiB for 19 classes and 3.4 GiB for 150.
     assert float(done.stdout) < 64

@@ -8,8 +8,6 @@ import torch.nn.functional as F
 
 from ultralytics.nn.losses import cross_entropy, focal, ohem_cross_entropy
 
-LOSSES = [cross_entropy, focal, ohem_cross_entropy]
-
 
 def logits_of(*probabilities: float) -> torch.Tensor:
     """(1, 2, 1, n) logits whose softmax gives class 1 these probabilities."""
@@ -55,23 +53,3 @@ def test_ohem_keeps_a_share_even_of_easy_pixels() -> None:
     logits, target = logits_of(0.95, 0.99, 0.9, 0.97), torch.tensor([[[1, 1, 1, 1]]])
     expected = -(math.log(0.95) + math.log(0.9)) / 2
     assert ohem_cross_entropy(logits, target, min_kept=0.5).item() == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("num_classes", [1, 4])
-def test_nothing_labelled_is_exactly_nothing(loss, num_classes: int) -> None:
-    logits = torch.randn(2, num_classes, 3, 3, requires_grad=True)
-    value = loss(logits, torch.full((2, 3, 3), 255, dtype=torch.uint8))
-    value.backward()
-    assert value == 0
-    assert not logits.grad.any()
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("num_classes", [1, 4])
-def test_what_lies_beneath_ignored_pixels_changes_no_bit(loss, num_classes: int) -> None:
-    logits = torch.randn(2, num_classes, 5, 5)
-    target = torch.randint(0, max(num_classes, 2), (2, 5, 5))
-    target[:, 1:3] = 255
-    flipped = torch.where((target == 255)[:, None], -5 * logits, logits)
-    assert torch.equal(loss(logits, target), loss(flipped, target))

@@ -7,8 +7,6 @@ import torch
 
 from ultralytics.nn.losses import dice, lovasz_softmax, tversky
 
-LOSSES = [dice, tversky, lovasz_softmax]
-
 
 def certain(ids: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Logits (B, C, H, W) that are sure of these ids (B, H, W)."""
@@ -73,23 +71,3 @@ def test_lovasz_is_the_extension_over_all_orders() -> None:
             best = max(best, value)
         total += best / 2
     assert lovasz_softmax(logits, target).item() == pytest.approx(total, rel=1e-5)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("num_classes", [1, 4])
-def test_nothing_labelled_is_exactly_nothing(loss, num_classes: int) -> None:
-    logits = torch.randn(2, num_classes, 3, 3, requires_grad=True)
-    value = loss(logits, torch.full((2, 3, 3), 255, dtype=torch.uint8))
-    value.backward()
-    assert value == 0
-    assert not logits.grad.any()
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("num_classes", [1, 4])
-def test_what_lies_beneath_ignored_pixels_changes_no_bit(loss, num_classes: int) -> None:
-    logits = torch.randn(2, num_classes, 5, 5)
-    target = torch.randint(0, max(num_classes, 2), (2, 5, 5))
-    target[:, 1:3] = 255
-    flipped = torch.where((target == 255)[:, None], -5 * logits, logits)
-    assert torch.equal(loss(logits, target), loss(flipped, target))

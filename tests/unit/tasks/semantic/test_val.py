@@ -120,6 +120,23 @@ def test_at_the_source_every_pixel_of_the_file_counts(make_split: Callable[..., 
     assert at_input.confusion.counts.sum() > at_source.confusion.counts.sum()
 
 
+@pytest.mark.parametrize("shape", [(50, 75), (96, 64), (20, 80)])
+def test_in_tiles_images_keep_their_size_and_every_pixel_of_the_file_counts(
+    make_split: Callable[..., Path], tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    data = make_split(shape=shape)
+    perfect = validate(data, tmp_path / "run", NearestColor(1), tile=32, boundary=True)
+    assert perfect.miou == perfect.figures["mean boundary IoU"] == 1
+    assert perfect.confusion.counts.sum() == 4 * (shape[0] * shape[1] - 24)
+    assert "each image's own size" in perfect.policy
+    coarse = [
+        validate(data, tmp_path / "run", NearestColor(8), tile=tile, overlap=0.5, blend="none", **extra)
+        for tile, extra in ((128, {}), (32, {}), (32, {"batch": 1, "resolution": "source", "save_json": True}))
+    ]
+    assert 0.3 < coarse[0].miou < 1
+    assert all(torch.equal(one.matrix, coarse[0].matrix) for one in coarse)
+
+
 def test_padding_has_no_part_in_boundaries(make_split: Callable[..., Path], tmp_path: Path) -> None:
     data = make_split(shape=(48, 96))
     square, fitting = (validate(data, tmp_path / "run", NearestColor(1), rect=rect, boundary=True, cldice=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ultralytics.errors import DatasetError
 from ultralytics.utils.metrics import BoundaryScores, ConfusionMatrix
-from ultralytics.utils.metrics.boundary import near_contour
+from ultralytics.utils.metrics.boundary import between, near_contour
 
 
 def eroded(mask: np.ndarray, distance: int) -> np.ndarray:
@@ -81,6 +81,20 @@ def test_perfect_is_one_and_absent_is_unknown(num_classes: int) -> None:
     assert np.isnan(scores.iou[~present]).all()
     assert np.isnan(scores.f1[~present]).all()
     assert scores.mean_iou == scores.mean_f1 == 1
+
+
+def test_contours_are_between_classes_not_at_the_border_nor_beside_ignored_pixels() -> None:
+    ids = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [1, 1, 2, 2, 0], [1, 1, 2, 2, 0], [1, 1, 2, 2, 0]], np.uint16)
+    expected = ["00000", "01110", "01110", "01100", "01100"]
+    assert between(ids, ids == 0).astype(int).tolist() == [[int(mark) for mark in row] for row in expected]
+    assert between(ids, np.zeros_like(ids, bool))[0].tolist() == [False, False, False, True, True]
+
+
+def test_a_picture_of_one_class_has_no_contour_to_meet() -> None:
+    scores = BoundaryScores(2)
+    scores.update(np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8))
+    assert math.isnan(scores.f1[0])
+    assert scores.iou[0] == 1
 
 
 def test_a_class_on_one_side_only_scores_nothing() -> None:

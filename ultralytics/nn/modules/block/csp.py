@@ -77,7 +77,8 @@ class _Chain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H, W)."""
-        steps = list(self.cv1(x).split(self.c, dim=1))
+        passed, last = self.cv1(x).split(self.c, dim=1)
+        steps = [passed, last]  # by name: tools that trace symbolically cannot iterate over a split
         for block in self.m:
             steps.append(block(steps[-1]))
         return self.cv2(torch.cat(steps, 1))

@@ -1,0 +1,53 @@
+"""RKNN: chips, metadata, the one file, and what a machine without the chip is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ultralytics.deploy import rknn
+from ultralytics.deploy.metadata import ModelMetadata, read_side_file
+from ultralytics.errors import ConfigError, ModelError, RuntimeUnavailable
+from ultralytics.utils.imports import available
+
+METADATA = ModelMetadata(task="semantic", names={0: "Straße"}, stride=32, imgsz=(64, 96), tools={"target": "rk3576"})
+
+
+@pytest.fixture
+def artefact(tmp_path):
+    folder = tmp_path / "best_rknn_model"
+    folder.mkdir()
+    (folder / "best-rk3576.rknn").write_bytes(b"RKNN" + bytes(4))
+    rknn.embed(folder, METADATA)
+    return folder
+
+
+def test_a_chip_is_known_in_any_case_and_has_a_default():
+    assert rknn.target_of("RK3576") == "rk3576"
+    assert rknn.target_of("") == "rk3588"
+
+
+def test_an_unknown_chip_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"rk3589.*rk3588.*rk3562.*rv1126b"):
+        rknn.target_of("rk3589")
+
+
+def test_the_folder_holds_metadata_and_one_file(artefact):
+    assert read_side_file(artefact) == METADATA
+    assert rknn.inspect(artefact) == {"file": "best-rk3576.rknn", "bytes": 8, "magic": True}
+    (artefact / "other.rknn").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"best_rknn_model.*holds 2"):
+        rknn.model_file(artefact)
+
+
+def test_pixels_come_back_as_they_were():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16).repeat(3, axis=1)
+    actual = rknn.to_pixels(pixels.astype(np.float32) / 255)
+    assert actual.flags.c_contiguous
+    np.testing.assert_array_equal(actual, pixels.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.skipif(available("rknnlite"), reason="this machine has the runtime")
+def test_a_machine_without_the_chip_is_told_what_is_needed(artefact):
+    with pytest.raises(RuntimeUnavailable, match=r"rk3576.*rknn-toolkit-lite2"):
+        rknn.Backend(artefact)

@@ -1,0 +1,66 @@
+"""What each format can do, as a table: for a terminal, for the documentation, for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from ultralytics.deploy.format import Format, Packages
+
+
+def capabilities(row: Format) -> dict[str, str]:
+    """Describe a format as it is everywhere, whatever is installed."""
+    return {
+        "format": row.title,
+        "argument": row.name,
+        "suffix": row.suffix,
+        "class map": _yes("classmap" in row.outputs),
+        "dynamic": _yes(row.dynamic),
+        "fp16": _yes(16 in row.bits),
+        "int8": _yes(8 in row.bits),
+        "options": ", ".join(sorted(row.options)) or "–",
+        "toolchain": f"{row.convert.megabytes} MB" if row.convert.megabytes else "–",
+        "verified": row.verified,
+    }
+
+
+def here(row: Format) -> dict[str, str]:
+    """Describe a format as it is on this machine."""
+    facts = capabilities(row)
+    kept = ("argument", "suffix", "class map", "dynamic", "fp16", "int8", "verified")
+    return {**{name: facts[name] for name in kept}, "convert": _place(row.convert), "run": _runs(row)}
+
+
+def text_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Lay rows with the same keys out in columns."""
+    titles = list(rows[0])
+    widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in titles}
+    lines = [{title: title for title in titles}, *rows]
+    return "\n".join("  ".join(f"{line[title]:<{widths[title]}}" for title in titles).rstrip() for line in lines)
+
+
+def markdown_table(rows: Iterable[Mapping[str, str]]) -> str:
+    """Write rows with the same keys as a Markdown table."""
+    rows = list(rows)
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += [
+        "| " + " | ".join(f"`{text}`" if key == "argument" else text for key, text in row.items()) + " |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "–"
+
+
+def _place(packages: Packages) -> str:
+    if packages.here:
+        return "yes"
+    return f"toolchain, {packages.megabytes} MB" if packages.pins else "–"
+
+
+def _runs(row: Format) -> str:
+    if row.run is None or (row.platforms and sys.platform not in row.platforms):
+        return f"no: needs {row.needs}"
+    return _place(row.run)

@@ -1,0 +1,60 @@
+"""Quantisation of ONNX graphs: weights and activations to 8 bits, with nodes that say so (QDQ), by ONNX Runtime."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ultralytics.deploy.base import ExportJob
+
+_QUANTIZED = ("Conv", "MatMul", "Add", "Mul", "Concat", "MaxPool", "Gemm")
+"""What follows the logits is exact in float and costs accuracy in integers."""
+
+
+def quantize(job: ExportJob, source: Path, target: Path, operators: Iterable[str] = _QUANTIZED) -> str:
+    """Quantise a graph on the job's calibration images, weights per channel; layers of `options.keep` stay in float.
+
+    Args:
+        job: images, layers to keep, and a folder for scratch.
+        source: float graph with the input "images".
+        target: file to write; may be `source`.
+        operators: types of nodes to quantise; empty for all.
+
+    Returns:
+        Version of the tool.
+    """
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self, batches: Iterator[np.ndarray]) -> None:
+            self.batches = batches
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"images": batch}
+
+    prepared = job.folder / "prepared.onnx"
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    names = [node.name for node in onnx.load(str(prepared)).graph.node]
+    quantize_static(
+        str(prepared),
+        str(target),
+        Reader(job.calibration_images()),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        op_types_to_quantize=list(operators) or None,
+        nodes_to_exclude=kept_nodes(names, job.options.keep),
+    )
+    return str(onnxruntime.__version__)
+
+
+def kept_nodes(names: Iterable[str], layers: tuple[str, ...]) -> list[str]:
+    """Find the nodes that belong to layers of the network: "/network/network/model.2/conv/Conv" is of "model.2"."""
+    wanted = [re.compile(rf"(^|[/.]){re.escape(layer)}([/.]|$)") for layer in layers]
+    return [name for name in names if any(pattern.search(name) for pattern in wanted)]

@@ -1,0 +1,179 @@
+"""Quantisation that keeps its promise: what it costs, which layers cost most, and whether it is any faster.
+
+All of it is measured on the user's own images. Layers are those that artefacts name their nodes by: "model.22".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ultralytics.deploy.base import ExportJob
+from ultralytics.deploy.verify import Report
+from ultralytics.utils import LOGGER
+from ultralytics.utils.progress import progress
+
+_LAYER = re.compile(r"(?:^|\.)(model\.\d+)$")
+_STEPS = 255
+"""Steps between the smallest and the largest of 256 values."""
+
+Ranking = list[tuple[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One conversion and what it proved to be worth.
+
+    Attributes:
+        job: made the artefact.
+        report: what the artefact answers; None if nobody asked.
+    """
+
+    job: ExportJob
+    report: Report | None
+
+
+# Which layers suffer -------------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def layer_sensitivity(network: nn.Module, batches: Iterable[Tensor]) -> Ranking:
+    """Quantise one layer at a time, and see how far the answers move.
+
+    Weights are rounded to 8 bits per output channel, what comes out of them per tensor, between its own extremes.
+
+    Args:
+        network: images to logits (B, C, h, w), in eval mode; it is left as it was.
+        batches: float images (B, C, H, W) in [0, 1]; a few will do.
+
+    Returns:
+        Names of the layers that have weights, and the mean Kullback-Leibler divergence of a pixel's classes in nats;
+        the worst first.
+    """
+    images = list(batches)
+    expected = [_log_probabilities(network(batch)) for batch in images]
+    ranking: Ranking = []
+    for name, layer in progress(list(_layers(network).items()), desc="layer sensitivity", leave=False):
+        with _quantized(layer):
+            answers = [_log_probabilities(network(batch)) for batch in images]
+        ranking.append((name, _divergence(expected, answers)))
+    return sorted(ranking, key=lambda entry: -entry[1])
+
+
+def _layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Find the layers that have weights, wherever the network was wrapped into."""
+    found = ((_LAYER.search(name), module) for name, module in network.named_modules())
+    return {match[1]: module for match, module in found if match and any(True for _ in module.parameters())}
+
+
+@contextmanager
+def _quantized(layer: nn.Module) -> Iterator[None]:
+    """Let a layer compute as if it were quantised."""
+    weights = ((module, getattr(module, "weight", None)) for module in layer.modules())
+    originals = [(module, weight) for module, weight in weights if isinstance(weight, Tensor) and weight.ndim > 1]
+    hooks = [module.register_forward_hook(_round_output) for module in {layer, *(module for module, _ in originals)}]
+    try:
+        for module, weight in originals:
+            module.weight = nn.Parameter(_round_weights(weight), requires_grad=False)
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, weight in originals:
+            module.weight = weight
+
+
+def _round_weights(weights: Tensor) -> Tensor:
+    largest = weights.flatten(1).abs().amax(1)
+    scales = torch.where(largest > 0, largest / (_STEPS // 2), torch.ones_like(largest))
+    zeros = torch.zeros_like(scales, dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weights, scales, zeros, 0, -(_STEPS // 2), _STEPS // 2)
+
+
+def _round_output(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    if not isinstance(output, Tensor):
+        return None
+    low, high = min(float(output.min()), 0.0), max(float(output.max()), 0.0)  # zero is exact, as in the toolkits
+    scale = (high - low) / _STEPS or 1.0
+    return torch.fake_quantize_per_tensor_affine(output, scale, round(-low / scale), 0, _STEPS)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Of classes, or of foreground and background where there is one logit."""
+    if logits.shape[1] == 1:
+        logits = torch.cat([logits, torch.zeros_like(logits)], 1)
+    return functional.log_softmax(logits.float(), 1)
+
+
+def _divergence(expected: list[Tensor], actual: list[Tensor]) -> float:
+    total = sum(
+        float(functional.kl_div(there, here, reduction="sum", log_target=True))
+        for here, there in zip(expected, actual, strict=True)
+    )
+    return total / sum(here.numel() // here.shape[1] for here in expected)
+
+
+# What is done about it -----------------------------------------------------------------------------------------------
+
+
+def spare_worst_layers(
+    first: Attempt, measure: Callable[[], Ranking], attempt: Callable[[tuple[str, ...]], Attempt]
+) -> Attempt:
+    """Convert again, with the worst 1, 2, 4, … layers in higher precision, until the gate is met or half are kept.
+
+    Args:
+        first: attempt with no layer kept, which failed.
+        measure: see `layer_sensitivity`.
+        attempt: converts and proves with layers kept.
+
+    Returns:
+        The attempt that met the gate, else the one that lost least. Its report lists all.
+    """
+    ranking = measure()
+    names = [name for name, _ in ranking]
+    LOGGER.info("Layers that suffer most: " + ", ".join(f"{name} ({error:.2g})" for name, error in ranking[:5]))
+    attempts, count = [first], 1
+    while not _passed(attempts[-1]) and count <= len(names) // 2:
+        kept = tuple(names[:count])
+        LOGGER.info(f"Too much is lost: converting again with {', '.join(kept)} in higher precision")
+        attempts.append(attempt(kept))
+        count *= 2
+    best = min(attempts, key=lambda made: (not _passed(made), _drop(made)))
+    if best.report is not None:
+        best.report.sensitivity = dict(ranking)
+        best.report.candidates = [{"kept": list(made.job.options.keep), "drop": _drop(made)} for made in attempts]
+    return best
+
+
+def _passed(made: Attempt) -> bool:
+    return made.report is not None and made.report.passed is True
+
+
+def _drop(made: Attempt) -> float:
+    return made.report.drop if made.report is not None else float("inf")
+
+
+def advice(rival: str, milliseconds: Mapping[str, float], megabytes: Mapping[str, float]) -> str:
+    """Say plainly which artefact is faster and which is smaller, the quantised one or its rival.
+
+    Args:
+        rival: name of the other precision: "fp16".
+        milliseconds: per image; of the quantised artefact as "artefact", of the other by its name.
+        megabytes: sizes, by the same names.
+    """
+    mine, other = milliseconds["artefact"], milliseconds[rival]
+    small, large = megabytes["artefact"], megabytes[rival]
+    speed = (
+        f"{rival} is faster here: {other:.1f} ms against {mine:.1f} ms"
+        if other < mine
+        else f"int8 is faster here: {mine:.1f} ms against {other:.1f} ms of {rival}"
+    )
+    size = f"int8 is {'smaller' if small < large else 'not smaller'} ({small:.1f} against {large:.1f} MB)"
+    return f"{speed}; {size}"
