@@ -21,9 +21,11 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n auto
 
-# All nineteen formats: fetches about 15 GB of converters when first run.
+# The formats with toolchains of their own, which are fetched when first run (15 GB) and kept in the user's cache folder,
+# or in YOLO_CACHE_DIR; one format alone: make test-formats ONLY=rknn.
 test-formats: setup
-	$(BIN)/python -m pytest tests/deploy -m formats --timeout=3600
+	YOLO_CACHE_DIR="$$($(BIN)/python -c 'from ultralytics.utils.env import user_cache_folder; print(user_cache_folder())')" \
+	$(BIN)/python -m pytest tests/deploy -m formats --timeout=3600 $(if $(ONLY),-k $(ONLY))
 
 lint: setup
 	$(BIN)/ruff check .

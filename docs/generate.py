@@ -13,6 +13,8 @@ sys.path.insert(0, str(REPOSITORY))
 
 from ultralytics.cfg import INERT, MODE_DEFAULTS, MODES, OPTIONS, Option  # noqa: E402
 from ultralytics.cfg.validate import RENAMED, describe  # noqa: E402
+from ultralytics.deploy import FORMATS  # noqa: E402
+from ultralytics.deploy.matrix import capabilities  # noqa: E402
 
 
 def groups() -> Iterator[tuple[str, list[Option]]]:
@@ -49,6 +51,15 @@ def config_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def formats_page() -> str:
+    """The page about what each format can do."""
+    rows = [capabilities(row) for row in FORMATS]
+    shown = [[f"`{text}`" if name == "argument" else text for name, text in row.items()] for row in rows]
+    needs = ((f"`{row.name}`", row.needs) for row in FORMATS if row.needs)
+    parts = [_FORMATS_INTRODUCTION, table(rows[0], shown), "## What they need to run"]
+    return "\n\n".join([*parts, table(("format", "needs"), needs)]) + "\n"
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Lay out a Markdown table."""
     cells = [list(head), *map(list, rows)]
@@ -81,9 +92,21 @@ list as a file to start from; `yolo help train` shows the options of one mode.
 
 A name that does not exist, a value of the wrong type or out of range is an error that says what is allowed."""
 
+_FORMATS_INTRODUCTION = """\
+# Formats
+
+<!-- Made by docs/generate.py from ultralytics/deploy/table.py: change it there, not here. -->
+
+What each format can do. `yolo formats` prints the same with what your machine has. "Verified" says where its numbers
+were last compared with the network; figures and versions are in `benchmarks/results/formats.md`. A format is made in your
+own environment if its packages are there, else in a toolchain of the size given; see [export and run](export.md).
+
+Every format also takes `imgsz`, `output`, `data`, `fraction`, `device`, `verify`, `toolchain` and `verbose`."""
+
 FILES: dict[Path, Callable[[], str]] = {
     Path("ultralytics/cfg/default.yaml"): default_yaml,
     Path("docs/config.md"): config_page,
+    Path("docs/formats.md"): formats_page,
 }
 
 

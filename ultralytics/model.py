@@ -260,7 +260,8 @@ class YOLO(NetworkHandle):
             data: dataset to measure on; None for the one the model was trained on.
             formats: words of formats, or one text with commas; None for all that can be made and run here.
             time_limit: seconds that a format may take.
-            **options: see `yolo cfg`; `resume=True` goes on with the last benchmark, `resume=PATH` with that folder.
+            **options: see `yolo cfg`; the mIoU is that of a `fraction` of the images. `resume=True` goes on with the
+                last benchmark, `resume=PATH` with that in a folder.
 
         Returns:
             A `BenchmarkTable`, one row per format.

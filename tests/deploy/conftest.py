@@ -62,8 +62,8 @@ def best(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = YOLO(folder / "small-sem.yaml")
     metrics = model.train(
-        data=str(dataset), imgsz=64, batch=4, nbs=4, epochs=20, optimizer="AdamW", lr0=0.01, warmup_epochs=1, mosaic=0.0,
-        workers=0, device="cpu", plots=False, project=str(folder), name="run", verbose=False,
+        data=str(dataset), imgsz=64, batch=4, nbs=4, epochs=20, optimizer="AdamW", lr0=0.01, warmup_epochs=1,
+        mosaic=0.0, workers=0, device="cpu", plots=False, project=str(folder), name="run", verbose=False,
     )  # fmt: skip
     assert metrics.miou > 0.75
     return Path(model.ckpt_path)

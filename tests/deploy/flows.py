@@ -20,7 +20,7 @@ class Flow:
         refuses: an option that means nothing for it.
         heavy: whether converter or runtime need an environment of their own.
         runs: whether numerics can be compared on a Linux machine without special hardware.
-        made: whether it can be made there.
+        made: whether it can be made there, by anyone: DEEPX's compiler is licensed to its customers only.
     """
 
     format: str
@@ -77,7 +77,7 @@ FLOWS = (
         heavy=True,
         runs=False,
     ),
-    Flow(format="deepx", refuses={"batch": 2}, variants=({"quantize": 8},), heavy=True, runs=False),
+    Flow(format="deepx", refuses={"batch": 2}, heavy=True, runs=False, made=False),
     Flow(format="engine", refuses={"pipeline": True}, heavy=True, runs=False, made=False),
     Flow(format="edgetpu", refuses={"batch": 2}, heavy=True, runs=False, made=False),
     Flow(format="axelera", refuses={"dynamic": True}, heavy=True, runs=False, made=False),

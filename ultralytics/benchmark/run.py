@@ -33,6 +33,7 @@ from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.env import ROOT
+from ultralytics.version import __version__
 
 TIME_LIMIT = 3600.0
 """Seconds a row may take: its export and its measurement together."""
@@ -67,36 +68,39 @@ def benchmark(
         ConfigError: a format is unknown, the dataset has other classes, or the folder holds another benchmark.
         MissingFile: there is no benchmark to resume.
     """
-    rows = choose_formats(formats, config.toolchain)
+    rows = choose_formats(formats, config.toolchain, config.quantize)
     names = DatasetSpec.load(str(config.data)).names
     if len(names) != len(model.names):
         raise ConfigError(f"The model has {len(model.names)} classes, the dataset '{config.data}' {len(names)}.")
     config = config.replace(imgsz=list(check_imgsz(config.imgsz, stride=int(max(model.model.stride)))))
-    found = BenchmarkTable.load(_folder(config, model.task))
+    found = BenchmarkTable.load(find_folder(config, model.task))
     found.settings = _same_settings(found, _settings(model, config, given))
     found.folder.mkdir(parents=True, exist_ok=True)
     weights = _keep_weights(model, found.folder)
     done = {row.format: row for row in found.rows}
-    LOGGER.info(f"Benchmark of {', '.join(row.title for row in rows)} in {found.folder}")
+    say = LOGGER.info if config.verbose else LOGGER.debug
+    say(f"Benchmark of {', '.join(row.title for row in rows)} in {found.folder}")
     for row in rows:
         if row.name in done and not done[row.name].error:
-            LOGGER.info(f"{row.title}: measured before")
+            say(f"{row.title}: measured before")
             continue
         done[row.name] = _measured(row, weights, config, set(given), time_limit)
         found.rows = [done[known.name] for known in FORMATS if known.name in done]
         found.save()
-        LOGGER.info(f"{row.title}: {done[row.name].error or 'measured'}")
-    LOGGER.info(f"{found}\nResults in {found.folder}")
+        say(f"{row.title}: {'failed' if done[row.name].error else 'measured'}")
+    say(f"{found}\nResults in {found.folder}")
     return found
 
 
-def choose_formats(formats: str | Sequence[str] | None, toolchain: str = "never") -> list[Format]:
-    """Find the formats of a benchmark: see `benchmark`."""
+def choose_formats(
+    formats: str | Sequence[str] | None, toolchain: str = "never", bits: int | str | None = None
+) -> list[Format]:
+    """Find the formats of a benchmark: see `benchmark`; unless named, those that lack a precision are left out."""
     if formats:
         words = formats.split(",") if isinstance(formats, str) else formats
         return list({row.name: row for row in (get_format(word.strip(), FORMATS) for word in words)}.values())
-    fetches = toolchain == "auto"
-    return [row for row in FORMATS if _is_possible(row, fetches=fetches)]
+    fits = [row for row in FORMATS if bits is None or not row.module or bits in row.bits]
+    return [row for row in fits if _is_possible(row, fetches=toolchain == "auto")]
 
 
 def _is_possible(row: Format, *, fetches: bool) -> bool:
@@ -112,7 +116,7 @@ def _is_possible(row: Format, *, fetches: bool) -> bool:
     return all(part.here or (fetches and bool(part.pins)) for part in packages)
 
 
-def _folder(config: Config, task: str) -> Path:
+def find_folder(config: Config, task: str) -> Path:
     """Choose the folder: a new one, or that of the benchmark to go on with."""
     if isinstance(config.resume, str):
         if not (Path(config.resume) / STATE).is_file():
@@ -138,6 +142,8 @@ def _settings(model: YOLO, config: Config, given: Iterable[str]) -> dict[str, An
         "device": config.device or "cpu",
         "threads": torch.get_num_threads(),
         **{name: getattr(config, name) for name in sorted({*_exporting(given), *_running(given)} - {"toolchain"})},
+        "version": __version__,
+        "torch": torch.__version__,
         "machine": facts["machine"],
         "cpu": facts["cpu"],
     }
@@ -201,6 +207,8 @@ def _measured(row: Format, weights: Path, config: Config, given: set[str], time_
             facts |= run_step(log, ends, "measure", str(artefact), running, config.fraction, torch.get_num_threads())
     except StepFailed as error:
         facts["error"] = str(error)
+        for scratch in weights.parent.glob(f".{glob.escape(weights.stem)}-export-*"):  # of an export that was ended
+            shutil.rmtree(scratch, ignore_errors=True)
     return BenchmarkRow(**facts)
 
 
@@ -228,11 +236,12 @@ def run_step(log: IO[bytes], ends: float, step: str, *arguments: Any) -> dict[st
     Raises:
         StepFailed: it raised an error, died, or took too long.
     """
+    path = os.environ.get("PYTHONPATH")
     with tempfile.TemporaryDirectory(prefix="ultralytics-", ignore_cleanup_errors=True) as scratch:
         answer = Path(scratch) / "answer.json"
         process = subprocess.Popen(
             [sys.executable, "-m", _PROGRAM, str(answer), step, json.dumps(arguments)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT.parent), path]))},
             stdin=subprocess.PIPE,  # nothing is written to it: its end tells the step that this process is gone
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -21,7 +21,6 @@ import torch
 
 from ultralytics.benchmark.table import PHASES
 from ultralytics.cfg import Config
-from ultralytics.data.dataset import BaseDataset
 from ultralytics.data.imread import read_image
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import UltralyticsError
@@ -79,7 +78,7 @@ def _measure(path: str, options: Mapping[str, Any], fraction: float, threads: in
     figures = _latency(model, options)
     peak = memory_peak()
     metrics = model.val(
-        validator=_sized(get_task(model.task).resolve("validator"), options["imgsz"], fraction),
+        validator=_of_a_part(get_task(model.task).resolve("validator"), fraction),
         **{**options, "rect": False, "plots": False},
     )
     if isinstance(model.model, Artefact):
@@ -100,26 +99,21 @@ def _latency(model: YOLO, options: Mapping[str, Any]) -> dict[str, float]:
         begin = time.perf_counter()
         pictures = [read_image(file, spec.channels) for file in files]
         read = 1000 * (time.perf_counter() - begin) / batch
-        results = model.predict(pictures, **{**options, "verbose": False, "save": False, "rect": False})
-        speeds.append({**results[0].speed, "read": read})
+        results = list(model.predict(pictures, **{**options, "verbose": False, "save": False, "rect": False}))
+        speeds.append({phase: results[0].speed[phase] or 0.0 for phase in PHASES} | {"read": read})
     counted = speeds[_WARM_UP:] or speeds[-1:]
     return {phase: median(speed[phase] for speed in counted) for phase in PHASES}
 
 
-def _sized(validator: Any, imgsz: Sequence[int], fraction: float) -> type:
-    """Make a validator of a part of a split, all of it at the size of an artefact's input."""
+def _of_a_part(validator: Any, fraction: float) -> type:
+    """Make a validator of a share of a split."""
 
-    class Sized(validator):  # type: ignore[misc]
+    class OfAPart(validator):  # type: ignore[misc]
         @staticmethod
-        def build_dataset(config: Config, spec: DatasetSpec) -> BaseDataset:
-            part = config.replace(mode="benchmark", fraction=fraction)
-            dataset: BaseDataset = validator.build_dataset(part, spec)
-            if dataset.imgsz is not None:  # in tiles, images have their own size
-                dataset.regroup(0)
-                dataset.shapes[:] = imgsz
-            return dataset
+        def build_dataset(config: Config, spec: DatasetSpec) -> Any:
+            return validator.build_dataset(config.replace(mode="benchmark", fraction=fraction), spec)
 
-    return Sized
+    return OfAPart
 
 
 _STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {"export": _export, "measure": _measure}

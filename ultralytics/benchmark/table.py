@@ -104,15 +104,16 @@ class BenchmarkTable:
         """Make a page that holds everything it shows."""
         done = [row for row in self.rows if not row.error]
         failed = {row.title: row.error for row in self.rows if row.error}
+        whole = [name for name in _COLUMNS if name not in PHASES]
         latency = {row.title: {phase: getattr(row, phase) for phase in PHASES} for row in done}
         explained = (
-            f"Latency: median over images, per image, {self.settings.get('device')}, "
-            f"{self.settings.get('threads')} threads. Memory: peak of the processes that run it, Python included. "
-            "Equal pixels: compared with the network in PyTorch. Bars are relative to the largest value of a column."
+            "Export: with the proof that follows the conversion. Equal pixels: compared with the network in PyTorch. "
+            "Total: per image from file to class map, the sum of the medians below. Memory: peak of the processes that "
+            "run it, Python and its libraries included. Bars are relative to the largest value of a column."
         )
         sections = [
-            section("Formats", f"<div class=wide>{table(_bars(done))}</div>" + note(explained)) if done else "",
-            section("Latency", stacks(latency, "ms")) if done else "",
+            section("Formats", f"<div class=wide>{table(_bars(done, whole))}</div>" + note(explained)) if done else "",
+            section("Latency", stacks(latency, "ms") + table(_bars(done, PHASES))) if done else "",
             section("Not measured", pairs(failed)) if failed else "",
             section("Settings", pairs(self.settings)),
         ]
@@ -153,14 +154,12 @@ def _texts(row: BenchmarkRow) -> dict[str, str]:
     return {"format": row.title, **shown, "": "failed" if row.error else ""}
 
 
-def _bars(rows: Sequence[BenchmarkRow]) -> list[dict[str, Any]]:
+def _bars(rows: Sequence[BenchmarkRow], names: Sequence[str]) -> list[dict[str, Any]]:
     """Give each figure a bar, relative to the largest of its column."""
-    largest = {name: max((getattr(row, name) or 0.0 for row in rows), default=0.0) or 1.0 for name in _COLUMNS}
+    largest = {name: max(getattr(row, name) or 0.0 for row in rows) or 1.0 for name in names}
+    titles = {name: _COLUMNS[name][0] for name in names}
     return [
         {"format": row.title}
-        | {
-            title: Bar(_texts(row)[title], (getattr(row, name) or 0.0) / largest[name])
-            for name, (title, _, _) in _COLUMNS.items()
-        }
+        | {titles[name]: Bar(_texts(row)[titles[name]], (getattr(row, name) or 0.0) / largest[name]) for name in names}
         for row in rows
     ]

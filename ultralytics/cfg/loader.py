@@ -15,7 +15,7 @@ MODE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "val": {"rect": True},
     "predict": {"batch": 1, "rect": True, "save": False},
     "export": {"batch": 1},
-    "benchmark": {"batch": 1, "rect": True},
+    "benchmark": {"batch": 1},
 }
 """Defaults of a model's methods where they differ from the list."""
 

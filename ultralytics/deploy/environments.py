@@ -111,6 +111,8 @@ def create(packages: Packages, folder: Path) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     remove(partial)
     partial.parent.mkdir(parents=True, exist_ok=True)
+    if packages.terms:
+        LOGGER.warning("Licence of '%s': %s.", packages.name, packages.terms)
     LOGGER.info("Making the environment '%s' in %s (about %d MB).", packages.name, folder, packages.megabytes)
     try:
         _build(uv, packages, partial)

@@ -33,6 +33,7 @@ class Packages:
         npm: exact npm packages, as npm writes them; installed into the environment's folder.
         megabytes: size of the environment, measured.
         extra: this distribution's extra that brings the packages; empty if there is none.
+        terms: what the packages' licences ask of a user beyond the usual.
         alone: never in the user's process, even where everything is importable.
     """
 
@@ -44,6 +45,7 @@ class Packages:
     npm: tuple[str, ...] = ()
     megabytes: int = 0
     extra: str = ""
+    terms: str = ""
     alone: bool = False
 
     @property

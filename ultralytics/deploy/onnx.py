@@ -50,7 +50,7 @@ def convert(job: ExportJob) -> ModelMetadata:
         onnx.save(onnxslim.slim(onnx.load(str(job.artefact))), str(job.artefact))
         versions["onnxslim"] = onnxslim.__version__
     if options.bits == 8:
-        versions["onnxruntime"] = quantize(job, job.artefact, job.artefact)
+        versions["onnxruntime"] = quantize(job, job.artefact, job.artefact, for_cpus=True)
     onnx.checker.check_model(str(job.artefact))
     write_script(
         job,

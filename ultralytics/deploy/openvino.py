@@ -5,6 +5,7 @@ They are read and written as XML, so that neither needs the toolkit.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -27,7 +28,7 @@ SUFFIX = "_openvino_model"
 def convert(job: ExportJob) -> ModelMetadata:
     """Read the ONNX graph, quantise it on the calibration images with 8 bits, and save it."""
     openvino = _load("openvino")
-    model = openvino.Core().read_model(str(job.source))
+    model = _core().read_model(str(job.source))
     versions = {"openvino": openvino.__version__}
     if job.options.bits == 8:
         model, versions["nncf"] = _quantize(model, job)
@@ -70,6 +71,18 @@ def _load(name: str) -> Any:
         del sys.modules[reporter]
         if hidden is not None:
             sys.modules[reporter] = hidden
+
+
+@functools.cache
+def _core() -> Any:
+    """Return the process's only Core, which is never let go.
+
+    Each Core's CPU plugin gives the thread a signal stack on Linux, and unmaps it at its end (2026.4.1). It puts the one
+    before back only if its own is in use, and without asking whether that is still there: of two that end in the order
+    they began, the thread keeps one that is gone, and its next handled signal, as Ctrl-C or the end of a data loader's
+    worker, kills the process. OpenVINO advises one Core per process too.
+    """
+    return _load("openvino").Core()
 
 
 def _as_pictures(batch: np.ndarray) -> np.ndarray:
@@ -136,7 +149,7 @@ class Backend(base.Backend):
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         self.metadata = read_metadata(path)
-        core = _load("openvino").Core()
+        core = _core()
         name = device.lower().removeprefix("intel:").upper()
         if name not in core.available_devices:
             here = ", ".join(found.lower() for found in core.available_devices)

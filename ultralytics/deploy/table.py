@@ -6,6 +6,7 @@ The order is that of the documentation. `docs/generate.py` writes the docs' matr
 from __future__ import annotations
 
 from ultralytics.deploy.format import Format, Packages
+from ultralytics.errors import ConfigError
 
 _TORCH = ("torch==2.13.0",)
 _TENSORRT = (*_TORCH, "tensorrt==11.4.0.106", "onnx==1.23.2", "onnxruntime==1.31.1")
@@ -49,10 +50,11 @@ OPENVINO = Format(
 )  # fmt: skip
 
 ENGINE = Format(
-    name="engine", title="TensorRT", device="cuda:0", suffix=".engine", module="ultralytics.deploy.tensorrt", via="onnx",
-    options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify", "workspace"}), bits=(32, 16, 8), keeps=True,
+    name="engine", title="TensorRT", suffix=".engine", module="ultralytics.deploy.tensorrt", via="onnx",
+    options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify", "workspace"}), bits=(32, 16, 8),
+    device="cuda:0", keeps=True, dynamic=True, via_bits=frozenset({16}),
     convert=Packages(name="tensorrt", imports=("torch", "tensorrt", "onnx", "onnxruntime"), pins=_TENSORRT),
-    run=Packages(name="tensorrt", imports=("torch", "tensorrt"), pins=_TENSORRT), dynamic=True, via_bits=frozenset({16}),
+    run=Packages(name="tensorrt", imports=("torch", "tensorrt"), pins=_TENSORRT),
     needs="an NVIDIA GPU, and TensorRT 10 or 11, whose libraries NVIDIA's own package index holds",
 )  # fmt: skip
 
@@ -197,7 +199,10 @@ AXELERA = Format(
 DEEPX = Format(
     name="deepx", title="DEEPX", suffix="_deepx_model", module="ultralytics.deploy.deepx", via="onnx",
     options=frozenset({"quantize", "opset", "simplify", "optimize"}), bits=(8,), outputs=("logits_lowres", "logits"),
-    convert=Packages(name="deepx", alone=True, megabytes=1610, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0")),
+    convert=Packages(
+        name="deepx", alone=True, megabytes=1610, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0"),
+        terms="DEEPX lets only its customers, who have its hardware, use the compiler",
+    ),
     run=None, needs="a DEEPX NPU with its runtime, DX-RT; the compiler's licence is for DEEPX's customers only",
     verified="converts on Linux x86-64; numerics not",
 )  # fmt: skip
@@ -214,7 +219,19 @@ QNN = Format(
     verified="Linux x86-64, HTP emulator",
 )  # fmt: skip
 
-FORMATS = (
-    PYTORCH, TORCHSCRIPT, ONNX, OPENVINO, ENGINE, COREML, SAVED_MODEL, PB, TFLITE, EDGETPU, TFJS, PADDLE, MNN, NCNN, IMX,
-    RKNN, EXECUTORCH, AXELERA, DEEPX, QNN,
-)  # fmt: skip
+FORMATS: list[Format] = [
+    PYTORCH, TORCHSCRIPT, ONNX, OPENVINO, ENGINE, COREML, SAVED_MODEL, PB, TFLITE, EDGETPU, TFJS, PADDLE, MNN, NCNN,
+    IMX, RKNN, EXECUTORCH, AXELERA, DEEPX, QNN,
+]  # fmt: skip
+
+
+def register_format(row: Format) -> None:
+    """Add a format of another package to the table.
+
+    Raises:
+        ConfigError: a word or the ending is taken.
+    """
+    for known in FORMATS:
+        if known.suffix == row.suffix or {known.name, *known.aliases} & {row.name, *row.aliases}:
+            raise ConfigError(f"The format '{row.name}' ({row.suffix}) has a word or the ending of {known.title}.")
+    FORMATS.append(row)

@@ -209,7 +209,7 @@ def _allow(packages: Packages, policy: str, folder: Path, fault: str) -> None:
     pins = ", ".join([*environments.requirements(packages), *packages.npm])
     what = (
         f"The environment '{packages.name}' in {folder} {fault}. It holds {pins}, takes about {packages.megabytes} MB, "
-        "and leaves your own environment as it is."
+        f"and leaves your own environment as it is.{packages.terms and f' Terms: {packages.terms}.'}"
     )
     if policy == "never":
         raise ToolchainMissing(f"{what} toolchain=never forbids making it. {_remedies(packages)}")

@@ -40,8 +40,9 @@ def embed(artefact: Path, metadata: ModelMetadata) -> None:
     """Write the metadata into the archive."""
     import torch
 
-    network = torch.jit.load(str(artefact), map_location="cpu")
-    with replacing(artefact) as temporary:
+    with warnings.catch_warnings(), replacing(artefact) as temporary:
+        warnings.simplefilter("ignore")
+        network = torch.jit.load(str(artefact), map_location="cpu")
         network.save(str(temporary), _extra_files={_EXTRA: metadata.json()})
 
 
@@ -53,7 +54,9 @@ class Backend(base.Backend):
 
         extra = {_EXTRA: ""}
         try:
-            self.network = torch.jit.load(str(path), map_location=device, _extra_files=extra).eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch announces a successor
+                self.network = torch.jit.load(str(path), map_location=device, _extra_files=extra).eval()
         except RuntimeError as error:
             if device != "cpu" and not torch.cuda.is_available():
                 raise RuntimeUnavailable(f"device={device} is not here: {error}") from error

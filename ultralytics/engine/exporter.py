@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,12 @@ from torch import Tensor, nn
 
 from ultralytics.cfg import Config
 from ultralytics.deploy import FORMATS, Format, get_format
-from ultralytics.deploy.base import Backend, ExportJob
+from ultralytics.deploy.base import ANSWER_FILE, QUESTION_FILE, Backend, ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions, check_given, check_values
 from ultralytics.deploy.runtime import open_backend
 from ultralytics.deploy.toolchain import run_job
-from ultralytics.deploy.verify import MIN_IMAGES, Report, compare, judge, machine_facts, race
+from ultralytics.deploy.verify import MIN_IMAGES, Report, Simulation, compare, judge, machine_facts, race
 from ultralytics.engine.autopilot import Attempt, advice, layer_sensitivity, spare_worst_layers
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.proof import ProofImages
@@ -34,6 +34,7 @@ from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.files import sha256
+from ultralytics.utils.torch_utils import select_device
 
 if TYPE_CHECKING:
     from ultralytics.tasks.spec import TaskSpec
@@ -103,7 +104,7 @@ class Exporter:
         self.callbacks.run("on_export_start", self)
         begin = time.perf_counter()
         with self._scratch() as scratch:
-            self.weights, self.calibration = scratch / "weights.pt", None
+            self.weights, self.calibration, self.calibrated_on = scratch / "weights.pt", None, ""
             save_checkpoint(self.weights, self.checkpoint)
             if self.options.bits == 8:
                 self.calibration = self._calibrate(scratch / "calibration.npy")
@@ -188,9 +189,12 @@ class Exporter:
         source = None
         if row.via is not None:
             via = get_format(row.via, FORMATS)
-            wanted = replace(options, **{"bits": 32, "target": "", **row.via_options})
+            bits = options.bits if options.bits in row.via_bits else 32
+            wanted = replace(options, **{"bits": bits, "target": "", **row.via_options})
             source = self._convert(via, wanted, metadata, folder / via.name).artefact
         folder.mkdir(parents=True, exist_ok=True)
+        if row is self.row and row.run is None and self.args.verify:  # its toolkit may answer while it converts
+            self.images.write_question(folder / QUESTION_FILE, self._count(), options.batch)
         job = ExportJob(
             folder=folder,
             artefact=folder / f"{self.artefact.name.removesuffix(self.row.suffix)}{row.suffix}",
@@ -227,8 +231,9 @@ class Exporter:
         return made or job.metadata
 
     def _calibrate(self, path: Path) -> Path:
-        count = self.images.write_calibration(path, CALIBRATION_IMAGES, self.args.fraction)
-        LOGGER.info(f"{self.row.title}: calibrated on {count} images of {self.args.data}")
+        count = self.images.write_calibration(path, CALIBRATION_IMAGES, self.args.fraction, self.options.batch)
+        self.calibrated_on = f"{count} images of {self.args.data} (train)"
+        LOGGER.info(f"{self.row.title}: calibrated on {self.calibrated_on}")
         return path
 
     @property
@@ -245,42 +250,56 @@ class Exporter:
 
     def _prove(self, job: ExportJob) -> Report:
         """Compare the artefact with the network; where nothing here runs it, look at the file."""
-        report = Report(artefact=self.artefact.name, format=self.row.name, bits=job.options.bits)
-        report.kept, report.megabytes = list(job.options.keep), {"artefact": _megabytes(job.artefact)}
+        report = Report(
+            artefact=self.artefact.name,
+            format=self.row.name,
+            bits=job.options.bits,
+            calibration=self.calibrated_on,
+            kept=list(job.options.keep),
+            megabytes={"artefact": _megabytes(job.artefact)},
+        )
         try:
             backend = self._open(job)
         except (RuntimeUnavailable, MissingDependency) as error:
             report.reason = str(error)
             report.checks = self._inspect(job)
         else:
-            try:
+            with closing(backend):
                 self._compare(job, backend, report)
-            finally:
-                backend.close()
             judge(report, self.row)
         report.runtime = {**machine_facts(), **job.metadata.tools}
         LOGGER.info(f"{self.row.title}: {report.text()}")
         return report
 
     def _open(self, job: ExportJob) -> Backend:
+        """Open an artefact, or what its toolkit answered while it converted."""
+        answers = job.folder / ANSWER_FILE
+        if answers.is_file():
+            return Simulation(answers, metadata=job.metadata)
         return open_backend(
             job.artefact,
             self.row,
+            device=str(select_device(self.args.device)) if "device" in self.given else self.row.device,
             threads=torch.get_num_threads(),
             policy=self.args.toolchain,
             runtime=self.args.runtime,
         )
 
+    def _count(self) -> int:
+        """Images to prove with: pixels need a few, the mIoU that quantisation costs needs more."""
+        if self.options.bits != 8 or self.images.dataset is None:
+            return MIN_IMAGES
+        return max(MIN_IMAGES, min(len(self.images.dataset), INT8_IMAGES))
+
     def _compare(self, job: ExportJob, backend: Backend, report: Report) -> None:
-        labelled = self.images.labelled
-        count = MIN_IMAGES
-        if self.options.bits == 8 and self.images.dataset is not None:
-            count = max(count, min(len(self.images.dataset), INT8_IMAGES))
-        comparison = self.task.resolve("comparison")(backend.metadata, labelled=labelled)
+        comparison = self.task.resolve("comparison")(backend.metadata, labelled=self.images.labelled)
         with torch.inference_mode():
-            batches = self.images.batches(count, self.options.batch)
+            batches = self.images.batches(self._count(), self.options.batch)
             report.images, report.milliseconds = compare(backend, self._network(job), batches, comparison)
         report.data, report.figures = self.images.title, comparison.figures()
+        if isinstance(backend, Simulation):
+            report.reason = "answers of the toolkit's simulator"
+            del report.milliseconds["artefact"]
 
     def _network(self, job: ExportJob) -> nn.Module:
         """Build the network in single precision, as it answers in training's validation."""
@@ -301,17 +320,18 @@ class Exporter:
     def _race(self, made: Attempt, report: Report) -> None:
         """Compare size and speed with the same format in more bits."""
         bits = next((bits for bits in (16, 32) if bits in self.row.bits), None)
-        if bits is None:
+        if bits is None or "artefact" not in report.milliseconds:
             return
-        rival, name = self._attempt(replace(self.options, bits=bits), prove=False), f"fp{bits}"
-        backends = {"artefact": self._open(made.job)}
+        name = f"fp{bits}"
         try:
-            backends[name] = self._open(rival.job)
-            report.milliseconds |= race(backends, self.images.batches(MIN_IMAGES, self.options.batch))
-        finally:
-            for backend in backends.values():
-                backend.close()
-        report.megabytes[name] = _megabytes(rival.job.artefact)
+            rival = self._attempt(replace(self.options, bits=bits), prove=False).job
+            with closing(self._open(made.job)) as mine, closing(self._open(rival)) as other:
+                batches = self.images.batches(MIN_IMAGES, self.options.batch)
+                report.milliseconds |= race({"artefact": mine, name: other}, batches)
+        except (ExportError, RuntimeUnavailable, MissingDependency) as error:
+            LOGGER.warning(f"{self.row.title}: not compared with {name}: {error}")
+            return
+        report.megabytes[name] = _megabytes(rival.artefact)
         report.advice = advice(name, report.milliseconds, report.megabytes)
         LOGGER.info(f"{self.row.title}: {report.advice}")
 
@@ -353,7 +373,7 @@ class Exporter:
 def _sample(job: ExportJob) -> Iterator[Tensor]:
     """Yield a few of the calibration images."""
     count = max(SENSITIVITY_IMAGES // job.options.batch, 1)
-    yield from map(torch.from_numpy, itertools.islice(job.calibration_images(), count))
+    yield from map(torch.tensor, itertools.islice(job.calibration_images(), count))
 
 
 def _report_file(artefact: Path) -> Path:
@@ -362,11 +382,9 @@ def _report_file(artefact: Path) -> Path:
 
 def _replace(made: Path, target: Path) -> None:
     """Put a file or folder in its place; what lay there is gone only when the new one is there."""
-    old = target.with_name(f".{target.name}.old")
-    if target.is_dir():
-        target.rename(old)
+    if target.is_dir():  # which nothing can replace, unless it is empty
+        target.rename(made.parent / "replaced")
     made.replace(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _megabytes(path: Path) -> float:

@@ -103,8 +103,23 @@ class ProofImages:
         planes = cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)
         return np.ascontiguousarray(np.resize(planes, (self.channels, *self.imgsz)))
 
-    def write_calibration(self, path: Path, limit: int, fraction: float) -> int:
-        """Write images for quantisation as float32 (N, C, H, W) in [0, 1]; return how many.
+    def write_question(self, path: Path, count: int, batch: int) -> None:
+        """Write what `batches` yields, as float32 (N, C, H, W) in [0, 1], for toolkits that answer while converting."""
+        batches = self.batches(count, batch)
+        images = [picked["img"].float().div(255).numpy() for picked in batches]
+        np.save(path, np.concatenate(images))
+
+    def write_calibration(self, path: Path, limit: int, fraction: float, batch: int) -> int:
+        """Write images for quantisation as float32 (N, C, H, W) in [0, 1].
+
+        Args:
+            path: .npy file to write.
+            limit: images at most.
+            fraction: share of the training split to use, spread over all of it.
+            batch: images come in whole batches; a small split begins again.
+
+        Returns:
+            How many different images they are.
 
         Raises:
             ConfigError: there is no dataset, and a generic one would calibrate for images that never come.
@@ -116,7 +131,8 @@ class ProofImages:
         dataset = self.open_training()
         count = min(max(round(len(dataset) * fraction), 1), limit)
         chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-        array = np.lib.format.open_memmap(path, "w+", np.float32, (count, self.channels, *self.imgsz))
+        chosen = np.resize(chosen, -(-count // batch) * batch)
+        array = np.lib.format.open_memmap(path, "w+", np.float32, (len(chosen), self.channels, *self.imgsz))
         for slot, index in zip(array, progress(chosen.tolist(), desc="calibration images", leave=False), strict=True):
             slot[:] = dataset.collate([dataset[index]])["img"][0].numpy()
             slot /= 255

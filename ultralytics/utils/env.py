@@ -55,11 +55,11 @@ def memory_available() -> int | None:
 
 
 def memory_peak() -> int | None:
-    """Bytes of memory that this process and those it started have held at most, or None where nobody tells.
+    """Bytes of memory that this process has held at most, or None where the system does not tell.
 
-    Those are added up of Linux only, where the kernel's figure of a process does not include what forked it.
+    On Linux those of the processes it started and that still run are added.
     """
-    if LINUX:
+    if LINUX:  # `getrusage` begins there with what the process held that started this one
         return _peak(os.getpid())
     if WINDOWS:
         return None

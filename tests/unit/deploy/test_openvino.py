@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,6 +13,17 @@ from ultralytics.deploy import openvino
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.errors import ModelError, RuntimeUnavailable
 
+TWO_GRAPHS = """
+import signal, sys
+from pathlib import Path
+from ultralytics.deploy.openvino import Backend
+
+first, second = (Backend(Path(sys.argv[1])) for _ in range(2))
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
 METADATA = ModelMetadata(task="semantic", names={0: 'a "disc"', 1: "Straße\n&"}, stride=32, imgsz=(64, 96))
 
 
@@ -103,6 +115,15 @@ def test_its_makers_are_told_nothing():
     before = sys.modules.get("openvino_telemetry")
     openvino._load("openvino")
     assert sys.modules.get("openvino_telemetry") is before
+
+
+def test_signals_are_handled_after_two_graphs_were_let_go(make_job):
+    pytest.importorskip("openvino")
+    job = make_job("openvino")
+    openvino.embed(job.artefact, openvino.convert(job))
+    command = [sys.executable, "-c", TWO_GRAPHS, str(job.artefact)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, result.stdout.split()) == (0, ["handled"]), result.stderr
 
 
 def test_missing_weights_are_named(make_job):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -37,3 +38,20 @@ def test_the_machine_is_plausible() -> None:
     total, free = env.memory_total(), env.memory_available()
     assert (total is None) == (free is None)
     assert total is None or 0 < free <= total
+
+
+@pytest.mark.skipif(not env.LINUX, reason="reads /proc")
+def test_the_peak_of_memory_does_not_fall_and_holds_children() -> None:
+    before = env.memory_peak() or 0
+    block = bytearray(before)  # as much again
+    block[:: mmap.PAGESIZE] = b"1" * len(range(0, before, mmap.PAGESIZE))
+    grown = env.memory_peak() or 0
+    del block
+    assert grown > 1.5 * before
+    program = "print(flush=True); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert (env.memory_peak() or 0) > grown
+        child.communicate(b"\n")
+    assert 0.9 * grown < (env.memory_peak() or 0) < 1.5 * grown  # the kernel's counters are a little late

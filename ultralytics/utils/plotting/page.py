@@ -85,7 +85,7 @@ def pairs(settings: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{escape(str(key))}</td><td>{escape(str(value))}</td></tr>" for key, value in settings.items()
     )
-    return f"<table><tbody>{rows}</tbody></table>"
+    return f"<table class=pairs><tbody>{rows}</tbody></table>"
 
 
 def picture(data: bytes, kind: str, description: str) -> str:
@@ -135,7 +135,8 @@ table { border-collapse: collapse; }
 th { text-align: left; font-weight: 600; }
 th, td { padding: .25rem .9rem .25rem .4rem; border-bottom: 1px solid var(--line); }
 .number, .bar { text-align: right; font-variant-numeric: tabular-nums; }
-.bar { min-width: 8rem; background: linear-gradient(var(--bar) 0 0) 0 50% / calc(var(--share) * 100%) 70% no-repeat; }
+.bar { min-width: 8rem;
+  background: linear-gradient(var(--bar) 0 0) 0 50% / calc(var(--share) * (100% - .6rem)) 70% no-repeat; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; border-radius: 4px; }
 .strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: .6rem; }
@@ -146,6 +147,7 @@ figcaption { font-size: .85rem; opacity: .75; }
 .full { width: 100%; }
 .full th { width: 1%; white-space: nowrap; }
 .full .number { width: 1%; white-space: nowrap; }
+.pairs td:first-child { white-space: nowrap; vertical-align: top; }
 .stack { font-size: 0; }
 .stack i { display: inline-block; height: 1.1rem; }
 .part0 { background: #8a94a0; }
