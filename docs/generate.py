@@ -97,9 +97,10 @@ _FORMATS_INTRODUCTION = """\
 
 <!-- Made by docs/generate.py from ultralytics/deploy/table.py: change it there, not here. -->
 
-What each format can do. `yolo formats` prints the same with what your machine has. "Verified" says where its numbers
-were last compared with the network; figures and versions are in `benchmarks/results/formats.md`. A format is made in your
-own environment if its packages are there, else in a toolchain of the size given; see [export and run](export.md).
+What each format can do. `yolo formats` prints the same with what your machine has. "Verified" says where its
+numbers were last compared with the network; figures and versions are in `benchmarks/results/formats.md`. A format is
+made in your own environment if its packages are there, else in a toolchain of the size given; see
+[export and run](export.md).
 
 Every format also takes `imgsz`, `output`, `data`, `fraction`, `device`, `verify`, `toolchain` and `verbose`."""
 

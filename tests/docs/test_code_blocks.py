@@ -44,6 +44,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("street.jpg", "images/a.jpg", "images/b.jpg"):
         (tmp_path / name).write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
     scenes.generate(tmp_path / "my-data")
+    names = [kind.name.lower() for kind in scenes.StreetClass]
+    YAML.save(tmp_path / "my-data" / "data.yaml", {"train": "images/train", "val": "images/val", "names": names})
     YOLO("yolo26n-sem.yaml").save(tmp_path / "yolo26n-sem.pt")
 
     train = YOLO.train

@@ -75,12 +75,12 @@ def _load(name: str) -> Any:
 
 @functools.cache
 def _core() -> Any:
-    """Return the process's only Core, which is never let go.
+    """Return the process's one Core, which is never let go, as OpenVINO itself advises.
 
-    Each Core's CPU plugin gives the thread a signal stack on Linux, and unmaps it at its end (2026.4.1). It puts the one
-    before back only if its own is in use, and without asking whether that is still there: of two that end in the order
-    they began, the thread keeps one that is gone, and its next handled signal, as Ctrl-C or the end of a data loader's
-    worker, kills the process. OpenVINO advises one Core per process too.
+    A workaround too: on Linux each Core's CPU plugin gives the thread a signal stack, and at its end unmaps it; if it is
+    still in use, the one before is put back, even when that one has been unmapped since (OpenVINO 2026.4.1). Two Cores
+    that end in the order they began so leave a stack that is gone, and the next signal with a handler, as Ctrl-C or the
+    end of a data loader's worker, kills the process with SIGSEGV.
     """
     return _load("openvino").Core()
 
