@@ -19,7 +19,7 @@ PACKAGED = ROOT / "cfg" / "datasets"
 _YAML_SUFFIXES = {".yaml", ".yml"}
 
 
-def load_spec(data: str | Path) -> DatasetSpec:
+def load_spec(data: str | Path, *, fetch: bool = True) -> DatasetSpec:
     """Read a YAML, or look through a plain folder; see `DatasetSpec.load`."""
     path = _find(data)
     if path.is_dir():
@@ -32,7 +32,7 @@ def load_spec(data: str | Path) -> DatasetSpec:
         path = described[0]
     if path.suffix.lower() not in _YAML_SUFFIXES:
         raise DatasetError(f"'{path}' is neither a dataset YAML nor a folder.")
-    return _from_yaml(path.resolve())
+    return _from_yaml(path.resolve(), fetch=fetch)
 
 
 def _find(data: str | Path) -> Path:
@@ -46,13 +46,15 @@ def _find(data: str | Path) -> Path:
     raise MissingFile(f"The dataset '{data}' does not exist. {unknown_name('dataset', path.name, known)}")
 
 
-def _from_yaml(file: Path) -> DatasetSpec:
+def _from_yaml(file: Path, *, fetch: bool) -> DatasetSpec:
     raw = parse.read_description(file)
     values = _parse(raw, file)
     root = _root(file, values["path"], fetchable="download" in raw or "generate" in raw)
-    if raw.get("generate") is not None:
+    if fetch and raw.get("generate") is not None:
         generate_dataset(raw["generate"], root, file)
     sources = {split: _resolve(root, values[split]) for split in SPLITS}
+    if not fetch and (gone := _missing(sources)):
+        raise MissingFile(f"'{file}': {', '.join(map(str, gone))} is not there.")
     if _missing(sources) and raw.get("download") is not None:
         download_dataset(raw["download"], root, file, _missing(sources))
         sources = {split: _resolve(root, values[split]) for split in SPLITS}

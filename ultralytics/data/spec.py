@@ -72,14 +72,16 @@ class DatasetSpec:
     class_weights: tuple[float, ...] | None = None
 
     @classmethod
-    def load(cls, data: str | Path | DatasetSpec) -> DatasetSpec:
+    def load(cls, data: str | Path | DatasetSpec, *, fetch: bool = True) -> DatasetSpec:
         """Read a dataset description and make sure that its files are there, downloading them where it says how.
 
         Args:
             data: YAML file, name of a packaged one ("camvid.yaml"), or a folder with `images` and `masks`.
+            fetch: whether files that are not there may be downloaded or drawn.
 
         Raises:
-            MissingFile: there is no such file or folder, nor a packaged dataset of that name.
+            MissingFile: there is no such file or folder, nor a packaged dataset of that name; or its files are not
+                there and must not be fetched.
             DatasetError: the description is faulty; the message names the file, every fault and the remedy.
 
         Example:
@@ -88,7 +90,7 @@ class DatasetSpec:
         """
         from ultralytics.data.locate import load_spec  # it builds DatasetSpec
 
-        return data if isinstance(data, DatasetSpec) else load_spec(data)
+        return data if isinstance(data, DatasetSpec) else load_spec(data, fetch=fetch)
 
     @property
     def num_classes(self) -> int:

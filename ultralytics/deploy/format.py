@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +52,8 @@ class Packages:
 
     @property
     def here(self) -> bool:
-        """Whether the user's own environment has the packages."""
-        return not self.alone and all(map(available, self.imports))
+        """Whether the user's own environment has the packages and programs."""
+        return not self.alone and all(map(available, self.imports)) and all(map(shutil.which, self.programs))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,7 @@ class Format:
         device: where it runs unless a device is asked for.
         needs: what a machine must have to run it, in words.
         platforms: values of `sys.platform` on which the runtime exists; empty for all.
+        emulated_on: values of `platform.machine()`, in small letters, on which the runtime only emulates the device.
         drop: mIoU, in points, that an int8 artefact may lose.
         keeps: whether a quantised artefact can have layers in higher precision, those of `ExportOptions.keep`.
         agreement: share of pixels that must be equal, by bits.
@@ -97,6 +100,7 @@ class Format:
     device: str = "cpu"
     needs: str = ""
     platforms: frozenset[str] = frozenset()
+    emulated_on: frozenset[str] = frozenset()
     drop: float = 1.0
     keeps: bool = False
     agreement: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({32: 0.995, 16: 0.99}))
@@ -117,6 +121,11 @@ class Format:
     def runs_here(self) -> bool:
         """Whether the user's own environment can run it."""
         return self.run is not None and self.run.here
+
+    @property
+    def emulated(self) -> bool:
+        """Whether this machine has only an emulator, whose answers count and whose speed says nothing."""
+        return platform.machine().lower() in self.emulated_on
 
 
 def get_format(name: str, formats: Iterable[Format]) -> Format:

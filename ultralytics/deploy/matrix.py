@@ -57,10 +57,13 @@ def _yes(answer: bool) -> str:
 def _place(packages: Packages) -> str:
     if packages.here:
         return "yes"
-    return f"toolchain, {packages.megabytes} MB" if packages.pins else "–"
+    if not packages.pins and not packages.npm:
+        return f"needs {', '.join(packages.programs)}"
+    return f"toolchain, {packages.megabytes} MB" if packages.megabytes else "toolchain"
 
 
 def _runs(row: Format) -> str:
-    if row.run is None or (row.platforms and sys.platform not in row.platforms):
-        return f"no: needs {row.needs}"
+    elsewhere = row.platforms and sys.platform not in row.platforms
+    if row.run is None or elsewhere or (row.device != "cpu" and not row.run.here):
+        return f"needs {row.needs}"
     return _place(row.run)

@@ -77,10 +77,10 @@ def _load(name: str) -> Any:
 def _core() -> Any:
     """Return the process's one Core, which is never let go, as OpenVINO itself advises.
 
-    A workaround too: on Linux each Core's CPU plugin gives the thread a signal stack, and at its end unmaps it; if it is
-    still in use, the one before is put back, even when that one has been unmapped since (OpenVINO 2026.4.1). Two Cores
-    that end in the order they began so leave a stack that is gone, and the next signal with a handler, as Ctrl-C or the
-    end of a data loader's worker, kills the process with SIGSEGV.
+    A workaround too: on Linux each Core's CPU plugin gives the thread a signal stack. At its end it unmaps that and, if
+    still in use, puts the one before back, even where that has been unmapped since (OpenVINO 2026.4.1). Two Cores that
+    end in the order they began so leave a stack that is gone, and the next signal with a handler, as Ctrl-C or the end
+    of a data loader's worker, kills the process with SIGSEGV.
     """
     return _load("openvino").Core()
 

@@ -33,6 +33,8 @@ TARGETS = (
 _BROKEN_RULE = "fuse_exmatmul_add_mul_exsoftmax13_exmatmul_to_sdpa"
 """Fusion that ends in an IndexError on the attention of these networks."""
 
+_LISTING = "calibration.txt"
+
 
 def convert(job: ExportJob) -> ModelMetadata:
     """Build the graph for the chip; what its simulator answers is written if it was asked (see `ExportJob`).
@@ -135,8 +137,9 @@ def _build(job: ExportJob, target: str) -> Any:
         return _build_mixed(toolkit, job, target)
     _check(toolkit.load_onnx(model=source), "load_onnx")
     quantized = job.options.bits == 8
-    dataset = str(_dataset(job)) if quantized else None
-    _check(toolkit.build(do_quantization=quantized, dataset=dataset), "build")
+    dataset = _dataset(job) if quantized else None
+    with _working_folder(job.folder):
+        _check(toolkit.build(do_quantization=quantized, dataset=dataset), "build")
     return toolkit
 
 
@@ -148,7 +151,7 @@ def _build_mixed(toolkit: Any, job: ExportJob, target: str) -> Any:
     nodes = {node.name: list(node.output) for node in onnx.load(str(source)).graph.node}
     _check(toolkit.load_onnx(model=str(source)), "load_onnx")
     with _working_folder(job.folder):  # it writes there
-        _check(toolkit.hybrid_quantization_step1(dataset=str(_dataset(job))), "hybrid_quantization_step1")
+        _check(toolkit.hybrid_quantization_step1(dataset=_dataset(job)), "hybrid_quantization_step1")
         toolkit.release()
         config = job.folder / f"{source.stem}.quantization.cfg"
         text = config.read_text(encoding="utf-8")
@@ -184,15 +187,18 @@ def _toolkit(job: ExportJob, target: str) -> Any:
     return toolkit
 
 
-def _dataset(job: ExportJob) -> Path:
-    """Write calibration images as files of pixels (B, C, H, W), and the list of them."""
-    files = []
+def _dataset(job: ExportJob) -> str:
+    """Write calibration images as files of pixels (B, C, H, W), and the list of them.
+
+    Returns:
+        Name of the list in the job's folder. Names in it are without folders too, as blanks part the inputs of a line.
+    """
+    names = []
     for index, images in enumerate(job.calibration_images()):
-        files.append(job.folder / f"calibration-{index}.npy")
-        np.save(files[-1], images * 255)
-    listing = job.folder / "calibration.txt"
-    listing.write_text("\n".join(map(str, files)), encoding="utf-8")
-    return listing
+        names.append(f"calibration-{index}.npy")
+        np.save(job.folder / names[-1], images * 255)
+    (job.folder / _LISTING).write_text("\n".join(names), encoding="utf-8")
+    return _LISTING
 
 
 def _answer(toolkit: Any, job: ExportJob) -> None:

@@ -17,11 +17,19 @@ _IMX = (
 _FOLDER = frozenset({"batch"})
 _INT8 = frozenset({"batch", "quantize"})
 
-PYTORCH = Format(name="pytorch", title="PyTorch", suffix=".pt", outputs=("logits_lowres",), dynamic=True)
+PYTORCH = Format(
+    name="pytorch",
+    title="PyTorch",
+    suffix=".pt",
+    outputs=("logits_lowres",),
+    dynamic=True,
+    verified="Linux x86-64, CPU",
+)
 
 TORCHSCRIPT = Format(
     name="torchscript", title="TorchScript", suffix=".torchscript", module="ultralytics.deploy.torchscript",
     options=frozenset({"batch", "quantize", "dynamic", "optimize", "pipeline"}), bits=(32, 16), dynamic=True,
+    verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 ONNX = Format(
@@ -35,6 +43,7 @@ ONNX = Format(
     run=Packages(
         name="onnxruntime", extra="onnx", imports=("onnxruntime",), megabytes=120, pins=("onnxruntime==1.31.1",),
     ),
+    verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 OPENVINO = Format(
@@ -215,7 +224,7 @@ QNN = Format(
     name="qnn", title="Qualcomm QNN", suffix="_qnn.onnx", module="ultralytics.deploy.qnn", via="onnx",
     options=frozenset({"batch", "quantize", "name", "opset", "simplify"}), bits=(16, 8), keeps=True,
     outputs=("classmap", "logits_lowres", "logits"), convert=_QNN, run=_QNN,
-    needs="a Snapdragon's HTP, or its emulator on x86-64",
+    needs="a Snapdragon's HTP, or its emulator on x86-64", emulated_on=frozenset({"x86_64", "amd64"}),
     verified="Linux x86-64, HTP emulator",
 )  # fmt: skip
 

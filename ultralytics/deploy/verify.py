@@ -58,7 +58,7 @@ class Report:
         passed: whether the gate was met; None if numerics could not be checked.
         checks: what was checked on the file itself.
         runtime: what ran it, with versions.
-        reason: why numerics were not checked; empty if they were.
+        reason: why numerics were not checked, or by what if not by what runs it elsewhere; else empty.
     """
 
     artefact: str

@@ -85,7 +85,8 @@ class Exporter:
         self.callbacks = callbacks or CallbackList()
         self.options = self._options()
         check_values(self.row, self.options)
-        self.folder = source.parent if source is not None and os.access(source.parent, os.W_OK) else Path.cwd()
+        beside = Path.cwd() if source is None else source.parent.absolute()  # a converter works in another folder
+        self.folder = beside if os.access(beside, os.W_OK) else Path.cwd()
         self.artefact = self.folder / f"{name}{self.row.suffix}"
         self.report: Report | None = None
         self._images: ProofImages | None = None
@@ -297,8 +298,8 @@ class Exporter:
             batches = self.images.batches(self._count(), self.options.batch)
             report.images, report.milliseconds = compare(backend, self._network(job), batches, comparison)
         report.data, report.figures = self.images.title, comparison.figures()
-        if isinstance(backend, Simulation):
-            report.reason = "answers of the toolkit's simulator"
+        if isinstance(backend, Simulation) or self.row.emulated:
+            report.reason = "answers of the toolkit's simulator, whose speed says nothing"
             del report.milliseconds["artefact"]
 
     def _network(self, job: ExportJob) -> nn.Module:

@@ -61,7 +61,7 @@ class ProofImages:
         if not config.data:
             return unknown
         try:
-            spec = DatasetSpec.load(config.data)
+            spec = DatasetSpec.load(config.data, fetch=asked)
         except (MissingFile, DatasetError, DownloadError) as error:
             if asked:
                 raise

@@ -182,3 +182,11 @@ def test_a_downloaded_zip_becomes_the_folder(tmp_path, monkeypatch, prefix):
     assert spec.images("train") == [tmp_path / "got" / "images" / "train" / "0.png"]
     assert spec.masks_dir == "masks"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["got", "y"]
+
+
+def test_files_that_must_not_be_fetched_are_missing_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for packaged in ("streets.yaml", "cityscapes8.yaml"):
+        with pytest.raises(MissingFile, match=packaged):
+            DatasetSpec.load(packaged, fetch=False)
+    assert list(tmp_path.iterdir()) == []
