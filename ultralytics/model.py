@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ultralytics.cfg import Config, get_cfg
 from ultralytics.cfg.settings import SETTINGS
@@ -15,7 +15,7 @@ from ultralytics.cfg.validate import check_options
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, find_format
-from ultralytics.engine.events import CallbackList
+from ultralytics.engine.events import CallbackList, CallbackOwner
 from ultralytics.engine.exporter import Exporter
 from ultralytics.engine.results import Results
 from ultralytics.engine.state import run_folder
@@ -40,7 +40,7 @@ _FACTS = ("args", "metrics", "epoch", "licence", "fingerprint", "calibration", "
 """What a checkpoint knows besides its network."""
 
 
-class YOLO(NetworkHandle):
+class YOLO(NetworkHandle, CallbackOwner):
     """A segmentation model and everything that is done with it.
 
     Args:
@@ -165,6 +165,18 @@ class YOLO(NetworkHandle):
         self.predictor.args = config
         self.predictor.save_dir = None
         return self.predictor(source, stream=stream)
+
+    def embed(self, source: Any = None, stream: bool = False, **options: Any) -> list[Tensor] | Iterator[Tensor]:
+        """Describe images by vectors: what a layer returns, averaged over its area.
+
+        Args:
+            source: see `predict`.
+            stream: return a generator that holds one batch at a time.
+            **options: see `yolo cfg`; `embed` lists layers, by default the last but one.
+        """
+        layers = options.pop("embed", None) or [len(self.model.model) - 2]
+        found: Any = self.predict(source, stream, embed=layers, **options)
+        return found
 
     def val(self, validator: Callable | None = None, **options: Any) -> Any:
         """Measure the model on a split of a dataset.
@@ -360,18 +372,6 @@ class YOLO(NetworkHandle):
         self.model = self._spec.resolve("model")(self.model.yaml)
         self.ckpt, self.predictor = None, None
         return self
-
-    def add_callback(self, event: str, function: Callable) -> None:
-        """Call `function` with the trainer, validator or predictor at an event."""
-        self.callbacks.add(event, function)
-
-    def clear_callback(self, event: str) -> None:
-        """Forget the callbacks of an event."""
-        self.callbacks.clear(event)
-
-    def reset_callbacks(self) -> None:
-        """Forget all callbacks."""
-        self.callbacks.reset()
 
     def track(self, *arguments: Any, **options: Any) -> None:
         """Tracking follows boxes; a class map has none."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def model(best: Path, tmp_path: Path) -> YOLO:
 def settle(flow: Flow) -> dict[str, Any]:
     """Options of every export here; toolchains are fetched only by the tests that are about them."""
     return {"format": flow.format, "imgsz": [64, 96], "toolchain": "auto" if flow.heavy else "never"}
+
+
+def installed() -> set[tuple[str, str]]:
+    """Packages of this environment, which no export may change."""
+    return {(found.name, found.version) for found in metadata.distributions()}
 
 
 def need(flow: Flow) -> None:
@@ -121,10 +127,12 @@ def test_a_missing_converter_is_named_with_what_to_type(
 @pytest.mark.parametrize(("flow", "variant"), VARIANTS)
 def test_an_artefact_answers_as_its_network(flow: Flow, variant: Mapping[str, Any], model: YOLO, dataset: Path) -> None:
     need(flow)
+    packages = installed()
     row = get_format(flow.format, FORMATS)
     path = Path(model.export(**settle(flow), data=str(dataset), **variant))
     report = json.loads(path.with_name(f"{path.name}.report.json").read_text(encoding="utf-8"))
     assert path.name == f"best{row.suffix}"
+    assert installed() == packages
     assert not [entry for entry in path.parent.iterdir() if entry.name.startswith(".")]
     if not flow.runs:
         assert report["passed"] is None

@@ -207,3 +207,13 @@ def _flatten(tree: dict, prefix: str = "") -> dict[str, torch.Tensor]:
 def test_a_finished_run_says_how_to_go_on(trained):
     with pytest.raises(ConfigError, match="larger epochs"):
         YOLO(trained.trainer.last).train(resume=True)
+
+
+@pytest.mark.e2e
+def test_images_become_vectors_of_the_last_layer_but_one(trained, dataset):
+    folder = dataset.parent / "images" / "val"
+    vectors = trained.embed(folder, imgsz=64, verbose=False)
+    again = list(trained.embed(folder, imgsz=64, verbose=False, stream=True))
+    assert len(vectors) == len(again) == 4
+    assert all(vector.ndim == 1 and vector.equal(other) for vector, other in zip(vectors, again, strict=True))
+    assert not vectors[0].equal(vectors[1])

@@ -83,3 +83,21 @@ class CallbackList:
         if event not in self._functions:
             raise ConfigError(unknown_name("event", event, EVENTS))
         return self._functions[event]
+
+
+class CallbackOwner:
+    """Base of an object with callbacks that are its user's to change."""
+
+    callbacks: CallbackList
+
+    def add_callback(self, event: str, function: Callable) -> None:
+        """Call `function` with the trainer, validator or predictor at an event."""
+        self.callbacks.add(event, function)
+
+    def clear_callback(self, event: str) -> None:
+        """Forget the callbacks of an event."""
+        self.callbacks.clear(event)
+
+    def reset_callbacks(self) -> None:
+        """Forget all callbacks."""
+        self.callbacks.reset()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 
 from ultralytics.deploy import rknn
+from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.metadata import ModelMetadata, read_side_file
+from ultralytics.deploy.options import ExportOptions
 from ultralytics.errors import ConfigError, ModelError, RuntimeUnavailable
 from ultralytics.utils.imports import available
 
@@ -51,3 +57,48 @@ def test_pixels_come_back_as_they_were():
 def test_a_machine_without_the_chip_is_told_what_is_needed(artefact):
     with pytest.raises(RuntimeUnavailable, match=r"rk3576.*rknn-toolkit-lite2"):
         rknn.Backend(artefact)
+
+
+class Toolkit:
+    """Reads the list of calibration images as RKNN-Toolkit2 does: blanks part the inputs of a line."""
+
+    read: list[np.ndarray]
+
+    def build(self, *, do_quantization, dataset):
+        lines = Path(dataset).read_text(encoding="utf-8").splitlines()
+        Toolkit.read = [np.load(name) for line in lines for name in line.split()]
+        return 0
+
+    def export_rknn(self, path):
+        Path(path).write_bytes(b"RKNN")
+        return 0
+
+    def config(self, **settings):
+        return 0
+
+    load_onnx = release = config
+
+
+def test_calibration_images_are_found_in_a_folder_with_blanks(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rknn", ModuleType("rknn"))
+    monkeypatch.setitem(sys.modules, "rknn.api", ModuleType("rknn.api"))
+    sys.modules["rknn.api"].RKNN = Toolkit
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.5.0")
+    folder = tmp_path / "Modell é"
+    folder.mkdir()
+    images = np.linspace(0, 1, 4 * 3 * 2 * 2, dtype=np.float32).reshape(4, 3, 2, 2)
+    np.save(folder / "images.npy", images)
+    job = ExportJob(
+        folder=folder,
+        artefact=folder / "best_rknn_model",
+        options=ExportOptions(imgsz=(2, 2), batch=2, bits=8, output="logits"),
+        metadata=METADATA,
+        weights=folder / "weights.pt",
+        graph="",
+        source=folder / "best.onnx",
+        calibration=folder / "images.npy",
+    )
+    before = Path.cwd()
+    assert rknn.convert(job).tools["rknn-toolkit2"] == "2.5.0"
+    np.testing.assert_array_equal(np.concatenate(Toolkit.read), images * 255)
+    assert Path.cwd() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 import warnings
 from collections.abc import Callable
@@ -252,6 +253,16 @@ def test_a_toolkit_that_simulates_answers_while_it_converts(register, make):
     assert export.report.images == 16
     assert "simulator" in export.report.reason
     assert "artefact" not in export.report.milliseconds
+
+
+def test_an_emulator_proves_numbers_and_no_speed(register, make, data):
+    register(honest, emulated_on=frozenset({platform.machine().lower()}), **QUANTIZED)
+    export = make(quantize=8, data=data)
+    export()
+    assert export.report.passed is True
+    assert "simulator" in export.report.reason
+    assert set(export.report.milliseconds) == {"prepare", "torch"}
+    assert export.report.advice == ""
 
 
 @pytest.mark.parametrize(
