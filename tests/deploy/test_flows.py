@@ -44,7 +44,7 @@ VARIANTS = [
 @pytest.fixture
 def model(best: Path, tmp_path: Path) -> YOLO:
     """The model, its checkpoint in a folder of its own with a name that is not ASCII."""
-    folder = tmp_path / "Modell é"
+    folder = tmp_path / "Café é"
     folder.mkdir()
     return YOLO(shutil.copy(best, folder / "best.pt"))
 
