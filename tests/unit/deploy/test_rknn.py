@@ -84,7 +84,7 @@ def test_calibration_images_are_found_in_a_folder_with_blanks(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "rknn.api", ModuleType("rknn.api"))
     sys.modules["rknn.api"].RKNN = Toolkit
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.5.0")
-    folder = tmp_path / "Modell é"
+    folder = tmp_path / "Wagen é"
     folder.mkdir()
     images = np.linspace(0, 1, 4 * 3 * 2 * 2, dtype=np.float32).reshape(4, 3, 2, 2)
     np.save(folder / "images.npy", images)
