@@ -24,6 +24,9 @@ _LAYER = re.compile(r"(?:^|\.)(model\.\d+)$")
 _STEPS = 255
 """Steps between the smallest and the largest of 256 values."""
 
+_SAME = 0.05
+"""Share of the time below which a difference says nothing."""
+
 Ranking = list[tuple[str, float]]
 
 
@@ -170,10 +173,11 @@ def advice(rival: str, milliseconds: Mapping[str, float], megabytes: Mapping[str
     """
     mine, other = milliseconds["artefact"], milliseconds[rival]
     small, large = megabytes["artefact"], megabytes[rival]
-    speed = (
-        f"{rival} is faster here: {other:.1f} ms against {mine:.1f} ms"
-        if other < mine
-        else f"int8 is faster here: {mine:.1f} ms against {other:.1f} ms of {rival}"
-    )
+    if abs(mine - other) < _SAME * other:
+        speed = f"int8 and {rival} take about the same time here: {mine:.1f} and {other:.1f} ms"
+    elif other < mine:
+        speed = f"{rival} is faster here: {other:.1f} ms against {mine:.1f} ms"
+    else:
+        speed = f"int8 is faster here: {mine:.1f} ms against {other:.1f} ms of {rival}"
     size = f"int8 is {'smaller' if small < large else 'not smaller'} ({small:.1f} against {large:.1f} MB)"
     return f"{speed}; {size}"

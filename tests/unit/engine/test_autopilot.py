@@ -131,6 +131,11 @@ def test_it_gives_up_at_half_of_the_layers_with_what_lost_least():
             {"artefact": 3.3, "fp16": 3.2},
             "int8 is faster here: 10.0 ms against 12.3 ms of fp16; int8 is not smaller (3.3 against 3.2 MB)",
         ),
+        (
+            {"artefact": 10.0, "fp16": 10.4},
+            {"artefact": 1.9, "fp16": 3.2},
+            "int8 and fp16 take about the same time here: 10.0 and 10.4 ms; int8 is smaller (1.9 against 3.2 MB)",
+        ),
     ],
 )
 def test_the_faster_one_is_named_plainly(milliseconds, megabytes, line):
