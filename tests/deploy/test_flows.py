@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -56,7 +57,8 @@ def settle(flow: Flow) -> dict[str, Any]:
 
 def installed() -> set[tuple[str, str]]:
     """Packages of this environment, which no export may change."""
-    return {(found.name, found.version) for found in metadata.distributions()}
+    sites = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    return {(found.name, found.version) for found in metadata.distributions(path=list(sites))}
 
 
 def need(flow: Flow) -> None:
