@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from ultralytics import YOLO, cli, settings
 from ultralytics.cfg import get_cfg, read_options
 from ultralytics.data import scenes
 from ultralytics.data.spec import DatasetSpec
+from ultralytics.deploy import FORMATS
 from ultralytics.utils.yamlio import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +35,7 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's folder: pictures, weights of an official name, the embedded dataset in small."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "settings"))
@@ -57,7 +59,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return train(self, *arguments, **{**options, **small})
 
     monkeypatch.setattr(YOLO, "train", train_a_little)
-    return tmp_path
+    formats = list(FORMATS)
+    yield tmp_path
+    FORMATS[:] = formats  # a page may register one
 
 
 def _run_python(code: str, page: Path) -> None:
