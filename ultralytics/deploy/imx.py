@@ -90,20 +90,20 @@ def _torchvision() -> Iterator[None]:
     Where its compiled part does not fit torch (built for CUDA beside a torch without), its operators are declared, so
     that it can say their shapes; they would not run.
     """
-    import torch
+    from torch import library
 
-    library: Any = None
+    registered: Any = None
     try:
         import_module("torchvision")
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-        library = torch.library.Library("torchvision", "DEF")
+        registered = library.Library("torchvision", "DEF")
         for operator in _OPERATORS:
-            library.define(operator)
+            registered.define(operator)
         import_module("torchvision")
     yield
-    del library  # torch forgets the operators with it
+    del registered  # torch forgets the operators with it
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ultralytics.deploy.format import Format, Packages
 
@@ -37,17 +37,6 @@ def text_table(rows: Sequence[Mapping[str, str]]) -> str:
     widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in titles}
     lines = [{title: title for title in titles}, *rows]
     return "\n".join("  ".join(f"{line[title]:<{widths[title]}}" for title in titles).rstrip() for line in lines)
-
-
-def markdown_table(rows: Iterable[Mapping[str, str]]) -> str:
-    """Write rows with the same keys as a Markdown table."""
-    rows = list(rows)
-    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
-    lines += [
-        "| " + " | ".join(f"`{text}`" if key == "argument" else text for key, text in row.items()) + " |"
-        for row in rows
-    ]
-    return "\n".join(lines)
 
 
 def _yes(answer: bool) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,13 @@ _QUANTIZED = ("Conv", "MatMul", "Add", "Mul", "Concat", "MaxPool", "Gemm")
 
 
 def quantize(
-    job: ExportJob, source: Path, target: Path, operators: Iterable[str] = _QUANTIZED, *, for_cpus: bool = False
+    job: ExportJob,
+    source: Path,
+    target: Path,
+    operators: Iterable[str] = _QUANTIZED,
+    *,
+    for_cpus: bool = False,
+    details: Mapping[str, Any] | None = None,
 ) -> str:
     """Quantise a graph on the job's calibration images, weights per channel; layers of `options.keep` stay in float.
 
@@ -26,6 +33,7 @@ def quantize(
         operators: types of nodes to quantise; empty for all.
         for_cpus: whether ONNX Runtime's own kernels are to run it. On x86 they take unsigned activations only, and
             without VNNI add products up in 16 bits, which two fit if weights use 7 of their 8 bits.
+        details: ONNX Runtime's `extra_options`.
 
     Returns:
         Version of the tool.
@@ -56,6 +64,7 @@ def quantize(
         reduce_range=for_cpus,
         op_types_to_quantize=list(operators) or None,
         nodes_to_exclude=kept_nodes(names, job.options.keep),
+        extra_options=dict(details or {}),
     )
     return str(onnxruntime.__version__)
 

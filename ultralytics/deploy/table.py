@@ -1,6 +1,6 @@
 """The formats, a row each: pins that were run together, what each can do, and what it needs to run.
 
-The order is that of the documentation. `docs/generate.py` writes the docs' matrix and checks the extras against it.
+The order is that of the documentation. `docs/generate.py` writes the docs' matrix from it.
 """
 
 from __future__ import annotations

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from ultralytics.deploy import FORMATS, Format, Packages, find_format, get_format
-from ultralytics.deploy.matrix import here, markdown_table, text_table
+from ultralytics.deploy.matrix import here, text_table
 from ultralytics.errors import ConfigError, ModelError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[3]
 ABSENT = Packages(name="alien", imports=("no_such_package",), pins=("no-such-package==1",), megabytes=12)
 
 
@@ -74,6 +82,10 @@ def test_the_table_tells_what_can_be_made_and_run_here() -> None:
     assert sys.platform not in mac.platforms
 
 
-def test_a_table_in_markdown_has_a_line_per_row() -> None:
-    text = markdown_table([{"format": "A", "argument": "a"}, {"format": "B", "argument": "b"}])
-    assert text.splitlines() == ["| format | argument |", "| --- | --- |", "| A | `a` |", "| B | `b` |"]
+def test_the_extra_of_a_row_brings_the_packages_of_the_row() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for row in FORMATS:
+        for packages in (row.convert, row.run):
+            if packages is not None and packages.extra:
+                brought = {re.split(r"[<>=]", line)[0].lower() for line in extras[packages.extra]} | {"torch"}
+                assert {name.lower() for name in packages.imports} <= brought, row.name

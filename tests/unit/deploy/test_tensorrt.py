@@ -21,9 +21,9 @@ from ultralytics.deploy.options import ExportOptions
 from ultralytics.deploy.tensorrt import Backend, convert, embed, inspect
 from ultralytics.deploy.tensorrt.build import build_plan, profile_shapes, with_wide_ids
 from ultralytics.deploy.tensorrt.header import read_header, with_header
-from ultralytics.deploy.tensorrt.library import find_gpu, load_tensorrt
 from ultralytics.deploy.tensorrt.quantize import quantize
 from ultralytics.deploy.tensorrt.runtime import refusal
+from ultralytics.deploy.tensorrt.vendor import find_gpu, load_tensorrt
 from ultralytics.errors import MissingDependency, ModelError, RuntimeUnavailable
 from ultralytics.utils.imports import available
 

@@ -12,8 +12,8 @@ from typing import Any
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.tensorrt.header import with_header
-from ultralytics.deploy.tensorrt.library import find_gpu, load_tensorrt, make_logger
 from ultralytics.deploy.tensorrt.quantize import quantize
+from ultralytics.deploy.tensorrt.vendor import find_gpu, load_tensorrt, make_logger
 
 Shape = tuple[int, int, int, int]
 

@@ -10,7 +10,7 @@ import numpy as np
 from ultralytics.deploy import base
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.tensorrt.header import read_header
-from ultralytics.deploy.tensorrt.library import find_gpu, load_tensorrt, make_logger
+from ultralytics.deploy.tensorrt.vendor import find_gpu, load_tensorrt, make_logger
 from ultralytics.errors import ModelError, RuntimeUnavailable
 
 _TYPES = {
