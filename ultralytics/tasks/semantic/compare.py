@@ -44,10 +44,9 @@ class SemanticComparison:
         """
         size = tuple(batch["img"].shape[2:])
         actual = torch.from_numpy(np.ascontiguousarray(answer[0]))
-        full = functional.interpolate(expected, size, mode="bilinear", align_corners=False)
-        truth = to_ids(full, self.decision.num_classes, self.decision.logit)
+        truth = self.decision(expected, size).ids
         ids = read_ids(actual, self.metadata.output, size, self.decision)
-        self._count_errors(expected, full, actual)
+        self._count_errors(expected, actual)
         self._equal += int((ids == truth).sum())
         self._pixels += truth.numel()
         self._with_network.update(ids, truth)
@@ -55,10 +54,12 @@ class SemanticComparison:
             self._of_network.update(truth, batch["semantic_mask"])
             self._of_artefact.update(ids, batch["semantic_mask"])
 
-    def _count_errors(self, expected: Tensor, full: Tensor, actual: Tensor) -> None:
+    def _count_errors(self, expected: Tensor, actual: Tensor) -> None:
         if self.metadata.output not in {"logits", "logits_lowres"}:
             return
-        error = (actual.float() - (expected if self.metadata.output == "logits_lowres" else full)).abs()
+        if self.metadata.output == "logits":
+            expected = functional.interpolate(expected, actual.shape[2:], mode="bilinear", align_corners=False)
+        error = (actual.float() - expected).abs()
         self._error_max = max(self._error_max, float(error.max()))
         self._error_sum += float(error.double().sum())
         self._error_count += error.numel()
@@ -82,5 +83,5 @@ def read_ids(actual: Tensor, output: str, size: tuple[int, int], decision: Decis
     if output == "probs":
         return to_ids(actual, decision.num_classes, decision.threshold)
     if output == "logits_lowres":
-        actual = functional.interpolate(actual.float(), size, mode="bilinear", align_corners=False)
+        return decision(actual.float(), size).ids
     return to_ids(actual, decision.num_classes, decision.logit)
