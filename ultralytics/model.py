@@ -191,10 +191,9 @@ class YOLO(NetworkHandle, CallbackOwner):
         self._open(options, "val")
         config = self._config("val", options)
         config = config.replace(data=config.data or self._spec.default_data)
-        backend = self._backend(config)
+        backend = self._backend(config)  # before a dataset may be made or fetched: its device may not be here
         if backend.imgsz is not None:
             config = config.replace(imgsz=list(backend.imgsz), rect=False)
-        device = select_device(config.device)  # before a dataset may be made or fetched
         spec = DatasetSpec.load(config.data or self._spec.default_data)
         if len(spec.names) != self.model.nc:
             raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
@@ -203,7 +202,7 @@ class YOLO(NetworkHandle, CallbackOwner):
         loader = build_dataloader(dataset, int(config.batch), workers=config.workers, shuffle=False, seed=config.seed)
         try:
             folder = run_folder(config, self.task, "val")
-            run = role(config, loader, device, save_dir=folder, callbacks=self.callbacks)
+            run = role(config, loader, backend.device, save_dir=folder, callbacks=self.callbacks)
             self.metrics = run(backend, plots=config.plots, final=True)
         finally:
             loader.close()
@@ -214,6 +213,8 @@ class YOLO(NetworkHandle, CallbackOwner):
         if isinstance(self.model, Artefact):
             how = {name: options[name] for name in ("device", "runtime", "toolchain", "dnn") if name in options}
             opened = self.model.open(get_cfg(how, mode=mode).as_dict())
+            if self.predictor is not None and self.predictor.model is not opened:
+                self.predictor = None  # it holds what has been closed
             self.overrides.setdefault("imgsz", list(opened.usual_imgsz))
 
     def _backend(self, config: Config) -> AutoBackend:

@@ -245,3 +245,16 @@ def test_low_resolution_logits_give_all_that_the_network_gives(model: YOLO, data
     assert torch.allclose(found.entropy.float(), wanted.entropy.float(), atol=0.01)
     tiled = [one.predict(picture(dataset), tile=64, verbose=False)[0].semantic_mask.data for one in (artefact, model)]
     assert (tiled[0] == tiled[1]).float().mean() > 0.999
+
+
+def test_what_predicts_is_the_artefact_as_it_was_opened_last(model: YOLO, dataset: Path) -> None:
+    need(next(flow for flow in FLOWS if flow.format == "onnx"))
+    artefact = YOLO(model.export(format="onnx", imgsz=[64, 96], data=str(dataset)))
+    used = []
+    for options in ({}, {"toolchain": "auto"}, {"dnn": True}, {}):
+        artefact.predict(picture(dataset), verbose=False, **options)
+        assert artefact.predictor.model is artefact.model.opened
+        used.append(artefact.predictor.model)
+    assert used[0] is used[1]
+    assert [type(one.backend).__module__.rpartition(".")[2] for one in used[1:]] == ["onnx", "opencv", "onnx"]
+    assert artefact.val(data=str(dataset), plots=False, verbose=False).miou > 0.7

@@ -34,13 +34,17 @@ class Artefact:
         self._how: tuple[Any, ...] = ()
 
     def open(self, options: Mapping[str, Any]) -> AutoBackend:
-        """Open it as the options `device`, `runtime`, `toolchain` and `dnn` say; one that is open like that is kept."""
-        defaults = {"device": None, "runtime": "auto", "toolchain": "ask", "dnn": False}
-        how = tuple(options.get(name, default) for name, default in defaults.items())
+        """Open it as the options `device`, `runtime` and `dnn` say; one that is open like that is kept.
+
+        Args:
+            options: options by name; `toolchain` says what to do where packages have to be fetched for it.
+        """
+        how = (options.get("device"), options.get("runtime", "auto"), options.get("dnn", False))
         if self._opened is None or how != self._how:
             self.close()
-            device, runtime, toolchain, dnn = how
+            device, runtime, dnn = how
             place = select_device(device) if device is not None else torch.device(self.row.device)
+            toolchain = options.get("toolchain", "ask")
             self._opened = AutoBackend(self.path, place, runtime=runtime, toolchain=toolchain, dnn=dnn)
             self._how = how
         return self._opened
