@@ -64,8 +64,8 @@ def installed() -> set[tuple[str, str]]:
 def need(flow: Flow) -> None:
     """Skip where the packages of a format that needs no toolchain are not installed."""
     row = get_format(flow.format, FORMATS)
-    via = get_format(row.via, FORMATS).convert.here if row.via else True
-    if not flow.heavy and not (row.convertible and row.runs_here and via):
+    wanted = [row.convert, row.run, *([get_format(row.via, FORMATS).convert] if row.via else [])]
+    if not flow.heavy and not all(packages is not None and packages.here for packages in wanted):
         pytest.skip(f'{row.title} is not installed: pip install -e ".[formats]"')
 
 

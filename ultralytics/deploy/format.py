@@ -113,16 +113,6 @@ class Format:
         return load(f"{self.module}:{name}")
 
     @property
-    def convertible(self) -> bool:
-        """Whether the user's own environment can make it."""
-        return self.convert.here
-
-    @property
-    def runs_here(self) -> bool:
-        """Whether the user's own environment can run it."""
-        return self.run is not None and self.run.here
-
-    @property
     def emulated(self) -> bool:
         """Whether this machine has only an emulator, whose answers count and whose speed says nothing."""
         return platform.machine().lower() in self.emulated_on

@@ -353,7 +353,7 @@ class Exporter:
     def _refuse(self, job: ExportJob, report: Report) -> None:
         """Keep an artefact that failed under a name that says so."""
         kept = self.artefact.with_name(f"{self.artefact.name.removesuffix(self.row.suffix)}-failed{self.row.suffix}")
-        _replace(job.artefact, kept)
+        _place(job, kept)
         report.save(_report_file(kept))
         raise ExportError(
             f"{self.row.title} answers differently than the network: {report.text()}. It was kept as '{kept}'. "
@@ -363,9 +363,7 @@ class Exporter:
     def _deliver(self, job: ExportJob, report: Report | None) -> None:
         if report is not None and report.passed is not None:
             self.row.resolve("embed")(job.artefact, replace(job.metadata, parity=report.figures))
-        _replace(job.artefact, self.artefact)
-        for extra in job.folder.glob(f"{glob.escape(job.artefact.name)}.*"):  # metadata, or a script that runs it
-            _replace(extra, self.artefact.with_name(extra.name))
+        _place(job, self.artefact)
         _report_file(self.artefact).unlink(missing_ok=True)  # it was of what lay here before
         if report is not None:
             report.save(_report_file(self.artefact))
@@ -379,6 +377,13 @@ def _sample(job: ExportJob) -> Iterator[Tensor]:
 
 def _report_file(artefact: Path) -> Path:
     return artefact.with_name(f"{artefact.name}.report.json")
+
+
+def _place(job: ExportJob, target: Path) -> None:
+    """Put an artefact in its place, with what lies beside it: its metadata, or a script that runs it."""
+    _replace(job.artefact, target)
+    for extra in job.folder.glob(f"{glob.escape(job.artefact.name)}.*"):
+        _replace(extra, target.with_name(target.name + extra.name.removeprefix(job.artefact.name)))
 
 
 def _replace(made: Path, target: Path) -> None:

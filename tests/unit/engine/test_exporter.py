@@ -161,13 +161,19 @@ def test_a_batch_is_proved_in_whole_batches(register, make, folder):
     assert torchscript.Backend(folder / "best one.sham").metadata.batch == 3
 
 
+def wrong_beside_a_file(job: ExportJob) -> None:
+    wrong(job)
+    job.artefact.with_name(f"{job.artefact.name}.metadata.yaml").write_text("{}")
+
+
 def test_wrong_answers_are_refused_and_the_artefact_is_kept_aside(register, make, folder):
-    register(wrong)
+    register(wrong_beside_a_file)
     (folder / "best one.sham").write_text("of yesterday")
     with pytest.raises(ExportError, match=r"best one-failed\.sham.*verify=False"):
         make()()
     assert _names(folder) == [
         "best one-failed.sham",
+        "best one-failed.sham.metadata.yaml",
         "best one-failed.sham.report.json",
         "best one.pt",
         "best one.sham",
