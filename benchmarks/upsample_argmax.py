@@ -3,7 +3,9 @@
     python benchmarks/upsample_argmax.py [--size 1024 2048] [--threads 1] [--weights best.pt --image street.jpg]
 
 Logits are smooth random fields of three grains, hence three shares of boundary cells, and noise; or those of a model on
-an image: as they are, merged into two classes, and spread over 150 as variants of each class with offsets of their own.
+an image: as they are, merged into two classes, and spread over 150 as variants of each class with offsets of their own,
+each also with its middle enlarged, which gives smaller shares of boundary cells. The last two times are the kernel's
+with the probability of each pixel, and with its entropy too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from measure import best_ms, machine, peak_mib
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ultralytics import YOLO
 from ultralytics.nn.kernels import class_map
 
 
@@ -31,13 +34,19 @@ def smooth_logits(num_classes: int, height: int, width: int, grain: float) -> Te
 
 def model_logits(weights: str, image: str, size: tuple[int, int]) -> Tensor:
     """Logits of a model on an image resized to `size`."""
-    from ultralytics import YOLO
-
     pixels = cv2.imdecode(np.fromfile(image, np.uint8), cv2.IMREAD_COLOR)
     pixels = cv2.resize(pixels, size[::-1])[:, :, ::-1]
     batch = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         return YOLO(weights).model.eval()(batch)
+
+
+def enlarged(logits: Tensor, factor: int) -> Tensor:
+    """Enlarge the middle of the logits to their own size: the same borders around larger regions."""
+    height, width = logits.shape[2:]
+    top, left = (height - height // factor) // 2, (width - width // factor) // 2
+    middle = logits[:, :, top : top + height // factor, left : left + width // factor]
+    return interpolate(middle, size=(height, width), mode="bicubic")
 
 
 def regrouped(logits: Tensor, num_classes: int) -> Tensor:
@@ -70,10 +79,12 @@ def compare(label: str, logits: Tensor, size: tuple[int, int]) -> None:
     different = (naive() != kernel()).sum().item()
     slow, fast = best_ms(naive), best_ms(kernel)
     sure = best_ms(lambda: class_map(logits, size, confidence=True))
+    both = best_ms(lambda: class_map(logits, size, confidence=True, entropy=True))
     memory = peak_mib(naive), peak_mib(kernel)
     print(
-        f"{label:>12} {boundary_share(logits):>9.1%} {slow:>10.1f} {fast:>10.1f} {slow / fast:>8.1f}x {sure:>12.1f} "
-        f"{memory[0]:>10.0f} {memory[1]:>10.0f} {memory[0] / memory[1]:>7.0f}x {different:>10}",
+        f"{label:>12} {boundary_share(logits):>9.1%} {slow:>10.1f} {fast:>10.1f} {slow / fast:>8.1f}x "
+        f"{sure:>12.1f} {both:>12.1f} {memory[0]:>10.0f} {memory[1]:>10.0f} {memory[0] / memory[1]:>7.0f}x "
+        f"{different:>10}",
         flush=True,
     )
 
@@ -89,14 +100,14 @@ def main() -> None:
     size = tuple(options.size)
     print(f"{size[0]}x{size[1]} map from logits at stride 8; {machine()}")
     print(
-        f"{'logits':>12} {'boundary':>9} {'naive ms':>10} {'kernel ms':>10} {'faster':>9} {'+ top-1 ms':>12} "
-        f"{'naive MiB':>10} {'our MiB':>10} {'less':>8} {'different':>10}"
+        f"{'logits':>12} {'boundary':>9} {'naive ms':>10} {'kernel ms':>10} {'faster':>9} "
+        f"{'+ top-1 ms':>12} {'+ entropy ms':>12} {'naive MiB':>10} {'our MiB':>10} {'less':>8} {'different':>10}"
     )
     if options.weights:
         logits = model_logits(options.weights, options.image, size)
-        compare("model", logits, size)
-        for num_classes in (2, 150):
-            compare(f"{num_classes} classes", regrouped(logits, num_classes), size)
+        for each in (regrouped(logits, 2), logits, regrouped(logits, 150)):
+            for factor in (4, 2, 1):
+                compare(f"{each.shape[1]} classes", enlarged(each, factor), size)
         return
     for num_classes in (2, 19, 150):
         for grain in (60, 25, 8, 0):

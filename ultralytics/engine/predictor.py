@@ -23,7 +23,7 @@ from ultralytics.engine.features import LayerOutputs, attention, heat_map, poole
 from ultralytics.engine.georeferenced import place
 from ultralytics.engine.prepared import Prepared
 from ultralytics.engine.results import Results
-from ultralytics.engine.saving import ResultSaver, writes_files
+from ultralytics.engine.saving import ResultSaver, drawing, writes_files
 from ultralytics.engine.state import run_folder
 from ultralytics.engine.tiled import TiledPrediction
 from ultralytics.errors import ConfigError, SourceError
@@ -245,7 +245,7 @@ class BasePredictor:
         saver.save(result, frame)
         result.speed["write"] = (result.speed["write"] or 0.0) + 1000 * (time.perf_counter() - begin)
         if self.args.show:
-            result.show()
+            result.show(**drawing(self.args))
         if self.args.verbose:
             height, width = self.batch.images.shape[2:]  # type: ignore[union-attr]
             LOGGER.info(f"{frame.label}: {height}x{width} {result.verbose()} {result.speed['inference']:.1f}ms")

@@ -23,7 +23,7 @@ from ultralytics.utils.files import write_atomic
 from ultralytics.utils.plotting.grids import write_image
 
 _WRITING = frozenset(
-    {"save", "visualize", "save_mask", "save_txt", "save_json", "save_csv", "save_geojson", "save_conf"}
+    {"save", "visualize", "save_mask", "save_txt", "save_json", "save_csv", "save_geojson", "save_rle", "save_conf"}
 )
 """Options that are written for."""
 
@@ -31,6 +31,16 @@ _WRITING = frozenset(
 def writes_files(options: Config) -> bool:
     """Tell whether a prediction with these options needs a folder."""
     return any(getattr(options, name) for name in _WRITING)
+
+
+def drawing(options: Config) -> dict[str, Any]:
+    """Return how pictures are drawn, as `Results.plot` takes it."""
+    return {
+        "alpha": options.alpha,
+        "legend": options.show_labels,
+        "contours": options.contours,
+        "palette": options.palette,
+    }
 
 
 class ResultSaver:
@@ -69,14 +79,16 @@ class ResultSaver:
         if self.args.save:
             self._save_overlay(result, frame)
         if self.args.save_mask and result.mask_file is None:
-            suffix = ".png" if result.geo is None else ".tif"
-            result.mask_file = result.save_mask(self.folder / "masks" / f"{name}{suffix}")
+            self._save_mask(result, self.folder / "masks" / name)
         if self.args.save_txt and _is_whole(result):
             result.save_txt(self.folder / "labels" / f"{name}.txt")
         if self.args.save_json:
             write_atomic(self.folder / "json" / f"{name}.json", result.to_json().encode())
         if self.args.save_geojson:
-            write_atomic(self.folder / "geojson" / f"{name}.geojson", result.to_geojson().encode())
+            regions = result.to_geojson(self.args.polygon_simplify, self.args.polygon_min_area)
+            write_atomic(self.folder / "geojson" / f"{name}.geojson", regions.encode())
+        if self.args.save_rle:
+            write_atomic(self.folder / "rle" / f"{name}.json", result.to_rle().encode())
         if self.args.save_csv:
             self._table = self._table or Table(self.folder / "predictions.csv")
             place = {"image": frame.path, "frame": "" if frame.frame is None else frame.frame}
@@ -103,20 +115,29 @@ class ResultSaver:
 
         None if none is wanted, or if something else is that takes the whole map.
         """
-        whole = self.args.save_json or self.args.save_csv or self.args.save_geojson or self.args.save_conf
-        if self.folder is None or not self.args.save_mask or whole:
+        options = self.args
+        whole = options.save_json or options.save_csv or options.save_geojson or options.save_rle or options.save_conf
+        if self.folder is None or not options.save_mask or options.save_mask == "palette" or whole:
             return None
         return self.folder / "masks" / f"{self._name(frame)}.tif"
 
     def _save_overlay(self, result: Results, frame: Frame) -> None:
         """Write the picture with what was found in it, or the next frame of a video."""
-        stem, folder, legend = self._stem(frame), self.folder or Path(), self.args.show_labels
+        stem, folder, options = self._stem(frame), self.folder or Path(), drawing(self.args)
         if frame.frame is None:
-            result.save(folder / f"{self._name(frame)}.jpg", legend=legend)
+            result.save(folder / f"{self._name(frame)}.jpg", **options)
         elif self.args.save_frames:
-            result.save(folder / f"{stem}_frames" / f"{self._name(frame)}.jpg", legend=legend)
+            result.save(folder / f"{stem}_frames" / f"{self._name(frame)}.jpg", **options)
         else:
-            self._write_frame(stem, result.plot(legend=legend), frame.fps or 25.0)
+            self._write_frame(stem, result.plot(**options), frame.fps or 25.0)
+
+    def _save_mask(self, result: Results, path: Path) -> None:
+        """Write the class map: with a palette as PNG, else of a GeoTIFF as GeoTIFF."""
+        if self.args.save_mask == "palette":
+            result.mask_file = result.save_mask(path.with_name(f"{path.name}.png"), "palette", self.args.palette)
+        else:
+            suffix = ".png" if result.geo is None else ".tif"
+            result.mask_file = result.save_mask(path.with_name(f"{path.name}{suffix}"))
 
     def _name(self, frame: Frame) -> str:
         """Name of one picture's files; the frames of a video are numbered."""

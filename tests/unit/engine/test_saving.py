@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ultralytics.cfg import get_cfg
 from ultralytics.data.sources import Frame
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.engine.saving import ResultSaver, writes_files
+from ultralytics.utils.ops.masks import rle_decode
+from ultralytics.utils.plotting.colors import CITYSCAPES
 
 NAMES = {0: "road", 1: "car"}
 
@@ -103,7 +106,7 @@ def test_a_video_is_whole_also_after_an_error(tmp_path: Path) -> None:
 def test_each_output_has_its_option(tmp_path: Path) -> None:
     expected = {
         "save_mask": "masks/a.png", "save_txt": "labels/a.png", "save_json": "json/a.json",
-        "save_geojson": "geojson/a.geojson", "save_csv": "predictions.csv",
+        "save_geojson": "geojson/a.geojson", "save_csv": "predictions.csv", "save_rle": "rle/a.json",
     }  # fmt: skip
     for option, file in expected.items():
         assert writes_files(get_cfg({option: True, "save": False}, mode="predict"))
@@ -117,6 +120,53 @@ def test_each_output_has_its_option(tmp_path: Path) -> None:
     ]
     regions = json.loads((tmp_path / "save_geojson" / "geojson" / "a.geojson").read_text(encoding="utf-8"))
     assert [one["properties"]["name"] for one in regions["features"]] == ["road", "car"]
+    areas = json.loads((tmp_path / "save_rle" / "rle" / "a.json").read_text(encoding="utf-8"))
+    assert [(one["category"], one["area"], one["segmentation"]["size"]) for one in areas] == [
+        ("road", 512, [24, 32]),
+        ("car", 256, [24, 32]),
+    ]
+    car = areas[1]["segmentation"]
+    assert rle_decode(car).sum() == 256
+    assert rle_decode(car)[:8].all()
+
+
+def test_a_map_with_a_palette_shows_its_colours_and_keeps_its_ids(tmp_path: Path) -> None:
+    save(tmp_path, [frame_of("a.tif")], save_mask="palette", palette="cityscapes")
+    with Image.open(tmp_path / "masks" / "a.png") as image:
+        assert np.unique(np.asarray(image)).tolist() == [0, 1]
+        assert image.convert("RGB").getpixel((0, 20)) == tuple(CITYSCAPES[0])
+    saver = ResultSaver(get_cfg({"save_mask": "palette"}, mode="predict"), tmp_path)
+    assert saver.map_file(frame_of("a.tif")) is None  # in parts a map is written as ids
+
+
+def test_polygons_can_be_coarse_and_without_specks(tmp_path: Path) -> None:
+    frame = frame_of("a.png")
+    ids = torch.zeros(24, 32, dtype=torch.uint8)
+    ids[4:14, 4:14] = 1
+    ids[13, 13] = 0  # a notch
+    ids[20, 20] = 1  # a speck
+    result = Results(frame.image, frame.path, NAMES, semantic_mask=SemanticMask(ids, (24, 32), names=NAMES))
+
+    def cars(**options: Any) -> list[int]:
+        with ResultSaver(get_cfg({"save_geojson": True, **options}, mode="predict"), tmp_path) as saver:
+            saver.save(result, frame)
+        regions = json.loads(max(tmp_path.rglob("*.geojson")).read_text(encoding="utf-8"))["features"]
+        return [len(one["geometry"]["coordinates"][0]) for one in regions if one["properties"]["name"] == "car"]
+
+    assert sorted(cars()) == [5, 7]
+    assert cars(polygon_simplify=2.0, polygon_min_area=2.0) == [5]
+
+
+def test_the_picture_is_drawn_as_the_options_say(tmp_path: Path) -> None:
+    pictures = []
+    for number, options in enumerate(({}, {"alpha": 1.0}, {"contours": True}, {"palette": "cityscapes"})):
+        save(tmp_path / str(number), [frame_of("a.png")], save=True, show_labels=False, **options)
+        pictures.append(cv2.imread(str(tmp_path / str(number) / "a.jpg")).astype(int))
+    plain, strong, lined, other = pictures
+    assert strong.sum() > 1.5 * plain.sum()
+    assert abs(lined - plain)[6:10].max() > 30
+    assert abs(lined - plain)[16:].max() < 30
+    assert abs(other - plain).max() > 30
 
 
 def test_a_table_has_a_row_for_each_class_of_each_picture(tmp_path: Path) -> None:

@@ -127,6 +127,10 @@ class Payload(ABC):
         """List the areas found as polygons; a payload without areas has none."""
         return []
 
+    def annotations(self, names: Mapping[int, str]) -> list[dict[str, Any]]:
+        """List the areas found as COCO annotations with run lengths; a payload without areas has none."""
+        return []
+
     def save_labels(self, path: Path) -> Path | None:
         """Write the labels this payload amounts to, in the form training reads; None if there is no such form."""
         return None

@@ -311,6 +311,11 @@ class Results:
         ]
         return geojson(shapes, transform, crs)
 
+    def to_rle(self) -> str:
+        """Write the areas found as JSON text: COCO annotations whose segmentation is compressed run lengths."""
+        found = [row for payload in self.payloads.values() for row in payload.annotations(self.names)]
+        return json.dumps(found, ensure_ascii=False)
+
     def _each(self, function: Callable[[Payload], Payload]) -> Self:
         result = self.new()
         for name, payload in self.payloads.items():

@@ -230,6 +230,14 @@ class SemanticMask(Payload):
             for polygon in polygons
         ]
 
+    def annotations(self, names: Mapping[int, str]) -> list[dict[str, Any]]:
+        """List the area of each present class as a COCO annotation with run lengths."""
+        areas = self.area()
+        return [
+            {"category_id": class_id, "category": _name(class_id, names), "area": areas[class_id], "segmentation": rle}
+            for class_id, rle in self.rle().items()
+        ]
+
     def _of(self, function: Callable[[Array], Array], orig_shape: tuple[int, int]) -> Self:
         maps = {
             name: None if array is None else function(array)

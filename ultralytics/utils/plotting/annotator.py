@@ -128,7 +128,7 @@ class Annotator:
         """Explain the colours in a panel in the upper left corner, as many lines as there is room for."""
         height, width = self.image.shape[:2]
         size, pad, row = self.font_size, round(self.font_size * 0.6), round(self.font_size * 1.5)
-        room = round(height * 0.9) // row - 1
+        room = round(height * 0.6) // row - 1  # the rest of the picture stays to be seen
         if not entries or room < 2 or min(height, width) < _MIN_LEGEND_SIDE:
             return
         shown = entries if len(entries) <= room else entries[: room - 1]
