@@ -93,6 +93,15 @@ def test_own_callback(run, streets):
     assert "ended after 1 epochs" in said
 
 
+def test_onnxruntime_only(run, streets, weights):
+    pytest.importorskip("onnxruntime")
+    picture = next((streets.parent / "streets" / "images" / "val").glob("*.jpg"))
+    said = run("onnxruntime_only.py", weights, picture, "--imgsz", 64)
+    assert "64x96 picture" in said
+    share = float(said.split("%")[0].split()[-1])
+    assert share > 99
+
+
 def test_video(run, weights, tmp_path):
     video = tmp_path / "drive.avi"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
