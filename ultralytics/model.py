@@ -17,6 +17,7 @@ from ultralytics.data.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, find_format
 from ultralytics.engine.events import CallbackList, CallbackOwner
 from ultralytics.engine.exporter import Exporter
+from ultralytics.engine.launch import process_group
 from ultralytics.engine.results import Results
 from ultralytics.engine.state import run_folder
 from ultralytics.errors import CheckpointError, ConfigError, MissingFile, ModelError
@@ -28,7 +29,7 @@ from ultralytics.nn.handle import NetworkHandle
 from ultralytics.nn.model import GraphModel
 from ultralytics.nn.transfer import transfer
 from ultralytics.tasks import DEFAULT_TASK, TaskSpec, get_task, task_of
-from ultralytics.utils import LOGGER
+from ultralytics.utils import LOGGER, RANK
 from ultralytics.utils.downloads import find_weights
 from ultralytics.utils.imports import load
 from ultralytics.utils.log import show_logs
@@ -137,24 +138,26 @@ class YOLO(NetworkHandle, CallbackOwner):
 
     # Using ----------------------------------------------------------------------------------------------------------
 
-    def __call__(self, source: Any = None, stream: bool = False, **options: Any) -> list[Results] | Iterator[Results]:
+    def __call__(
+        self, source: Any = None, stream: bool | None = None, **options: Any
+    ) -> list[Results] | Iterator[Results]:
         """Predict: see `predict`."""
         return self.predict(source, stream, **options)
 
     def predict(
-        self, source: Any = None, stream: bool = False, predictor: Callable | None = None, **options: Any
+        self, source: Any = None, stream: bool | None = None, predictor: Callable | None = None, **options: Any
     ) -> list[Results] | Iterator[Results]:
         """Predict on a source.
 
         Args:
-            source: image file, folder, glob, list, video, camera index, URL, array (H, W, C) BGR, PIL image, or tensor
-                (B, C, H, W) RGB in [0, 1].
-            stream: return a generator that holds one batch at a time.
+            source: image file, folder, glob, list, video, camera index, URL, array (H, W, C) BGR, PIL image, tensor
+                (B, C, H, W) RGB in [0, 1], or a generator of images.
+            stream: return a generator that holds one batch at a time; None: only of videos, cameras and generators.
             predictor: class to use instead of the task's.
             **options: see `yolo cfg`.
 
         Returns:
-            One `Results` per image or frame; a generator with `stream`.
+            One `Results` per image or frame.
         """
         self._open(options, "predict")
         config = self._config("predict", options)
@@ -166,12 +169,12 @@ class YOLO(NetworkHandle, CallbackOwner):
         self.predictor.save_dir = None
         return self.predictor(source, stream=stream)
 
-    def embed(self, source: Any = None, stream: bool = False, **options: Any) -> list[Tensor] | Iterator[Tensor]:
+    def embed(self, source: Any = None, stream: bool | None = None, **options: Any) -> list[Tensor] | Iterator[Tensor]:
         """Describe images by vectors: what a layer returns, averaged over its area.
 
         Args:
             source: see `predict`.
-            stream: return a generator that holds one batch at a time.
+            stream: see `predict`.
             **options: see `yolo cfg`; `embed` lists layers, by default the last but one.
         """
         layers = options.pop("embed", None) or [len(self.model.model) - 2]
@@ -199,13 +202,11 @@ class YOLO(NetworkHandle, CallbackOwner):
             raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
         role: Any = validator or self._spec.resolve("validator")
         dataset = role.build_dataset(config, spec)
-        loader = build_dataloader(dataset, int(config.batch), workers=config.workers, shuffle=False, seed=config.seed)
-        try:
-            folder = run_folder(config, self.task, "val")
+        folder = run_folder(config, self.task, "val")  # before processes meet: none of them has made it yet
+        how: dict[str, Any] = {"workers": config.workers, "shuffle": False, "seed": config.seed, "rank": RANK}
+        with process_group(backend.device), build_dataloader(dataset, int(config.batch), **how) as loader:
             run = role(config, loader, backend.device, save_dir=folder, callbacks=self.callbacks)
             self.metrics = run(backend, plots=config.plots, final=True)
-        finally:
-            loader.close()
         return self.metrics
 
     def _open(self, options: Mapping[str, Any], mode: str) -> None:

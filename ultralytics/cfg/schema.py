@@ -165,7 +165,8 @@ class Config:
 
     source: Any = _predict(None, "image, folder, glob, video, stream, array or tensor")
     vid_stride: int = _predict(1, "take every n-th frame", minimum=1)
-    stream_buffer: bool = _predict(False, "keep all frames of a stream instead of the latest")
+    stream_buffer: bool = _predict(False, "take the frames of a stream in order, up to 30 wait, instead of the latest")
+    stream_timeout: float = _predict(30.0, "seconds without a frame after which a stream counts as lost", above=0)
     probs: str | None = _predict(None, "keep probabilities: of the answer, or of every class", choices=("top1", "full"))
     entropy: bool = _predict(False, "keep the entropy of every pixel")
     two_step: bool = _predict(False, "enlarge to the network input first, then to the source, as the reference does")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import subprocess
 import sys
@@ -47,15 +49,28 @@ def launch(config: Config, save_dir: Path) -> None:
         raise TrainingError(f"A training process failed (exit code {code}); its message stands above.")
 
 
+_meetings = itertools.count()
+
+
+@functools.cache
+def _meeting_place() -> tuple[distributed.Store, int, int]:
+    """Find the store all processes know, this one's rank, and their number; it stays open for the next meeting."""
+    return next(iter(distributed.rendezvous("env://")))  # type: ignore[no-untyped-call, no-any-return]
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Join the processes of a distributed run for the block; alone, do nothing."""
-    if RANK < 0 or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    """Join the processes of a distributed run for the block; alone, or where the caller has joined them, do nothing."""
+    if RANK < 0 or int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = _meeting_place()
+    corner = distributed.PrefixStore(f"meeting-{next(_meetings)}", store)  # what earlier ones left would be in the way
+    distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo", store=corner, rank=rank, world_size=size
+    )
     try:
         yield
     finally:

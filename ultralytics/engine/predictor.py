@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from ultralytics.engine.features import LayerOutputs, attention, heat_map, poole
 from ultralytics.engine.georeferenced import place
 from ultralytics.engine.prepared import Prepared
 from ultralytics.engine.results import Results
+from ultralytics.engine.results.stream import ResultStream
 from ultralytics.engine.saving import ResultSaver, drawing, writes_files
 from ultralytics.engine.state import run_folder
 from ultralytics.engine.tiled import TiledPrediction
@@ -65,20 +66,23 @@ class BasePredictor:
         """Turn the network's outputs into one result per frame."""
         raise NotImplementedError
 
-    def __call__(self, source: Any = None, *, stream: bool = False) -> list[Results] | Iterator[Results]:
+    def __call__(self, source: Any = None, *, stream: bool | None = None) -> list[Results] | Iterator[Results]:
         """Predict; a list of results, or with `stream` a generator that holds one batch at a time.
 
+        Without a word on it, videos, cameras and generators are streamed: memory might not hold all their results.
         With `embed` a vector (C,) per image takes the place of each result.
         """
-        source = self.args.source if source is None else source
-        results: Iterator[Any] = self.stream(source) if self.args.embed is None else self.embed(source)
+        frames = self._frames(self.args.source if source is None else source)
+        results: Generator[Any, None, None] = self.stream(frames) if self.args.embed is None else self.embed(frames)
+        if stream is None and frames.is_long:
+            return ResultStream(results, "a video, camera or generator")
         return results if stream else list(results)
 
     @torch.inference_mode()
-    def embed(self, source: Any) -> Iterator[Tensor]:
+    def embed(self, frames: Source) -> Generator[Tensor, None, None]:
         """Yield for each image what the layers listed in `embed` return, averaged over its area; `save` writes it."""
         layers = LayerOutputs(self.model, self.args.embed)
-        with self._frames(source) as frames, self._saver(frames) as saver, self._bar(frames) as bar, layers:
+        with frames, self._saver(frames) as saver, self._bar(frames) as bar, layers:
             for batch in frames:
                 self.model(self.preprocess(batch).images)
                 for frame, vector in zip(batch, pooled(layers.take()), strict=True):
@@ -87,9 +91,8 @@ class BasePredictor:
                     yield vector
         self._report(0, {})
 
-    def stream(self, source: Any) -> Iterator[Results]:
+    def stream(self, frames: Source) -> Generator[Results, None, None]:
         """Yield results one by one; files are closed when the generator ends, is closed or fails."""
-        frames = self._frames(source)
         if self.args.save_conf and self.args.probs is None:
             self.args = self.args.replace(probs="top1")  # what is written has to be kept
         self.looked_at = []
@@ -127,6 +130,7 @@ class BasePredictor:
             vid_stride=self.args.vid_stride,
             stream_buffer=self.args.stream_buffer,
             channels=self.model.channels,
+            timeout=self.args.stream_timeout,
         )
         if self.args.tile:
             if self.args.visualize or self.args.embed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -30,6 +31,7 @@ class LoopState:
         epochs: epochs planned (a time budget may change it).
         elapsed: seconds of training so far, over all resumptions.
         best_fitness: best validation fitness, None before the first validation.
+        best_loss: validation loss of that epoch, which decides between epochs of the same fitness.
         best_epoch: epoch (counted from 1) that reached it.
         planned_updates: optimizer steps planned at the very start; an automatic optimizer is chosen by it, so a resumed
             run with more epochs keeps its optimizer.
@@ -41,6 +43,7 @@ class LoopState:
     updates: int = 0
     elapsed: float = 0.0
     best_fitness: float | None = None
+    best_loss: float = math.inf
     best_epoch: int = 0
     planned_updates: int = 0
 
@@ -49,15 +52,19 @@ class LoopState:
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the numbers of a saved run."""
+        """Take the numbers of a saved run; what an older one did not note keeps its default."""
         for field in fields(self):
-            setattr(self, field.name, state[field.name])
+            setattr(self, field.name, state.get(field.name, field.default))
 
-    def observe(self, fitness: float) -> bool:
-        """Remember a fitness; tell whether it is strictly better than all before."""
-        better = self.best_fitness is None or fitness > self.best_fitness
+    def observe(self, fitness: float, loss: float = math.inf) -> bool:
+        """Remember a fitness and the validation loss; tell whether they are strictly better than all before.
+
+        At the start of a training no class may be right anywhere, epoch after epoch: the loss then still falls.
+        """
+        so_far = -math.inf if self.best_fitness is None else self.best_fitness
+        better = self.best_fitness is None or (fitness, -loss) > (so_far, -self.best_loss)
         if better:
-            self.best_fitness, self.best_epoch = fitness, self.epoch
+            self.best_fitness, self.best_loss, self.best_epoch = fitness, loss, self.epoch
         return better
 
 

@@ -157,7 +157,8 @@ class BaseTrainer(TrainingSetup):
 
     def _record(self) -> None:
         """Write the epoch's row and checkpoints; only the first process writes."""
-        better = self.fitness is not None and self.loop.observe(self.fitness)
+        loss = sum(self.validator.loss_items.values())
+        better = self.fitness is not None and self.loop.observe(self.fitness, loss)
         if not is_main_process():
             return
         rates = {f"lr/pg{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from ultralytics.cfg import Config
 from ultralytics.engine.events import CallbackList
 from ultralytics.utils import LOGGER
+from ultralytics.utils.dist import gather_objects
 from ultralytics.utils.env import is_main_process
 from ultralytics.utils.profiling import Phases
 from ultralytics.utils.progress import progress
@@ -36,7 +37,7 @@ class Metrics(Protocol):
 
 
 class BaseValidator:
-    """Measure a model on a split.
+    """Measure a model on a split; of several processes each sees a share, and all have the figures of the whole.
 
     A task overrides `build_metrics`, `update` and, for pictures and files, `finish`.
 
@@ -74,6 +75,10 @@ class BaseValidator:
         """Count one batch; `number` is its position."""
         raise NotImplementedError
 
+    def reduce(self) -> None:
+        """Join what the processes of a run counted; each of them comes here."""
+        self.metrics.reduce()
+
     def finish(self) -> None:
         """Write pictures and files, if they are wanted."""
 
@@ -95,6 +100,7 @@ class BaseValidator:
         model.eval()
         phases = Phases(self.device)
         losses: dict[str, Tensor] = {}
+        seen = 0
         for number, batch in enumerate(progress(self.loader, desc="validating", leave=final)):
             self.callbacks.run("on_val_batch_start", self)
             with phases("preprocess"):
@@ -107,10 +113,11 @@ class BaseValidator:
                     self._add_loss(losses, criterion(outputs, batch)[1])
             with phases("postprocess"):
                 self.update(outputs, batch, number)
+            seen += len(images)
             self.callbacks.run("on_val_batch_end", self)
-        self.metrics.reduce()
-        self.metrics.speed = phases.per_item(len(self.loader.dataset))  # type: ignore[arg-type]
-        self.loss_items = {f"val/{k}": float(v) / max(len(self.loader), 1) for k, v in losses.items()}
+        self.reduce()
+        self.metrics.speed = phases.per_item(seen)
+        self.loss_items = _mean_losses(losses, len(self.loader))
         if is_main_process():
             LOGGER.info(self.metrics.table(verbose=final and self.args.verbose))
             self.finish()
@@ -121,6 +128,14 @@ class BaseValidator:
     def _add_loss(losses: dict[str, Tensor], parts: Mapping[str, Tensor]) -> None:
         for name, value in parts.items():
             losses[name] = losses.get(name, torch.zeros_like(value)) + value
+
+
+def _mean_losses(sums: Mapping[str, Tensor], batches: int) -> dict[str, float]:
+    """Average the losses over the batches of all processes; one that had none knows no names."""
+    shares = gather_objects(({name: float(value) for name, value in sums.items()}, batches))
+    total = max(sum(count for _, count in shares), 1)
+    names = dict.fromkeys(name for share, _ in shares for name in share)
+    return {f"val/{name}": sum(share.get(name, 0.0) for share, _ in shares) / total for name in names}
 
 
 def infer_in_pieces(model: nn.Module, images: Tensor) -> Tensor:

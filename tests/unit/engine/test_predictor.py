@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from ultralytics.cfg import get_cfg
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.predictor import BasePredictor, Prepared
 from ultralytics.engine.results import Results
-from ultralytics.errors import SourceError
+from ultralytics.errors import MissingFile, SourceError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.model import GraphModel
 
@@ -103,3 +105,66 @@ def test_what_cannot_be_read_is_remembered(make: Make, write_image: Callable, tm
 def test_no_source_is_an_error(make: Make) -> None:
     with pytest.raises(SourceError, match="Give a source"):
         make()()
+
+
+def test_the_time_limit_of_streams_is_an_option(make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live"
+        with pytest.raises(SourceError, match=r"has sent no frame for 0\.3 seconds"):
+            make(stream_timeout=0.3)(address, stream=False)
+
+
+def write_video(path: Path, frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    for _ in range(frames):
+        writer.write(pictures((64, 64))[0])
+    writer.release()
+    return path
+
+
+def test_videos_and_generators_are_streamed_unless_a_list_is_asked_for(make: Make, tmp_path: Path) -> None:
+    video = str(write_video(tmp_path / "clip.avi", 3))
+    predictor = make()
+    results = predictor(video)
+    assert predictor.inputs == []  # nothing happens before the first is asked for
+    assert [result.orig_shape for result in results] == [(64, 64)] * 3
+    assert isinstance(predictor(video, stream=False), list)
+    assert isinstance(predictor(pictures((64, 64))), list)
+    with pytest.raises(TypeError, match="stream=False makes a list"):
+        predictor(video)[0]  # type: ignore[index]
+
+
+def test_a_generator_is_read_as_far_as_results_are_asked_for(make: Make) -> None:
+    given: list[int] = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            given.append(len(given))
+            yield pictures((64, 32 + len(given)))[0]
+
+    results = make()(endless())
+    found = [next(results) for _ in range(3)]  # type: ignore[call-overload]
+    results.close()  # type: ignore[union-attr]
+    assert [(result.path, result.orig_shape) for result in found] == [
+        ("image0", (64, 33)),
+        ("image1", (64, 34)),
+        ("image2", (64, 35)),
+    ]
+    assert len(given) == 3
+    with pytest.raises(SourceError, match="image0: a str came"):
+        next(make()(iter(["a.jpg"])))  # type: ignore[call-overload]
+
+
+def test_a_stream_that_nobody_reads_says_so(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    video = str(write_video(tmp_path / "clip.avi", 1))
+    make(save=True)(video)
+    assert "Nothing was predicted on" in caplog.text
+    caplog.clear()
+    list(make()(video))
+    make()(video).close()  # type: ignore[union-attr]
+    assert "Nothing was predicted" not in caplog.text
+
+
+def test_a_source_that_is_not_there_is_an_error_at_once(make: Make) -> None:
+    with pytest.raises(MissingFile):
+        make()("no-such.mp4", stream=True)

@@ -24,6 +24,23 @@ def test_only_a_strictly_better_fitness_is_better() -> None:
     assert (loop.best_fitness, loop.best_epoch) == (0.4, 3)
 
 
+def test_the_loss_decides_between_epochs_of_one_fitness() -> None:
+    loop, answers = LoopState(epochs=9), []
+    for fitness, loss in ((0.0, 2.0), (0.0, 1.5), (0.0, 1.5), (0.0, float("nan")), (0.1, 3.0), (0.1, 3.1), (0.0, 0.1)):
+        loop.epoch += 1
+        answers.append(loop.observe(fitness, loss))
+    assert answers == [True, True, False, False, True, False, False]
+    assert (loop.best_epoch, loop.best_loss) == (5, 3.0)
+
+
+def test_what_an_older_run_did_not_note_keeps_its_default() -> None:
+    old = LoopState(epochs=9, epoch=3, best_fitness=0.4).state_dict()
+    del old["best_loss"]
+    loop = LoopState(epochs=1)
+    loop.load_state_dict(old)
+    assert (loop.epochs, loop.best_fitness, loop.best_loss) == (9, 0.4, float("inf"))
+
+
 def test_the_numbers_survive_saving() -> None:
     loop = LoopState(epochs=9, epoch=3, iteration=40, updates=11, elapsed=2.5, best_fitness=0.4, best_epoch=2)
     other = LoopState(epochs=1)

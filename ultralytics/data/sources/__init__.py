@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from ultralytics.data.imread import IMG_FORMATS, VID_FORMATS
 from ultralytics.data.sources.files import Item, ItemSource, Reading, files_of, item_of, read_lines, suffix_of
 from ultralytics.data.sources.frame import Frame, Source
+from ultralytics.data.sources.generated import GeneratedSource
 from ultralytics.data.sources.memory import TensorSource, array_of
 from ultralytics.data.sources.screen import ScreenSource
 from ultralytics.data.sources.streams import StreamSource
@@ -39,10 +41,11 @@ def load_source(
     Args:
         source: path of an image or video, a folder (not its subfolders), a pattern (`**` for any depth), a `.txt` or
             `.csv` list, a `.streams` list, an address, the number of a camera, "screen", a PIL image, an
-            (H, W, C) uint8 BGR array, a (B, C, H, W) RGB tensor from 0 to 1, or a list of images and paths.
+            (H, W, C) uint8 BGR array, a (B, C, H, W) RGB tensor from 0 to 1, a list of images and paths, or a
+            generator of images.
         batch: frames per batch; live streams give one frame of each stream, a tensor all its images.
         vid_stride: every how manieth frame of videos and streams is taken.
-        stream_buffer: keep the frames of live streams in order instead of taking the latest.
+        stream_buffer: keep the last frames of live streams in order instead of taking the latest.
         channels: channels of an image.
         timeout: seconds to wait for a server, or for the next frame of a stream.
 
@@ -60,8 +63,10 @@ def load_source(
     reading = Reading(channels=channels, vid_stride=vid_stride, timeout=timeout)
     if isinstance(source, Tensor):
         return TensorSource(source)
+    if isinstance(source, Iterator):
+        return GeneratedSource(source, batch=batch, channels=channels)
     if (live := _live(source, timeout)) is not None:
-        return StreamSource(live, vid_stride=vid_stride, buffered=stream_buffer, channels=channels, timeout=timeout)
+        return StreamSource(live, reading, buffered=stream_buffer)
     if isinstance(source, str) and _SCREEN.fullmatch(source.strip()):
         return ScreenSource(source.strip(), channels=channels)
     listed = source if isinstance(source, (list, tuple)) else [source]
@@ -107,5 +112,6 @@ def _items(source: Any, number: int, reading: Reading) -> list[Item]:
         return [array_of(source, reading.channels, f"image{number}")]
     raise SourceError(
         f"A {type(source).__name__} is nothing one can predict on. Give a path, an address, a camera number, "
-        "a PIL image, an (H, W, C) uint8 BGR array, a (B, C, H, W) tensor, or a list of images and paths."
+        "a PIL image, an (H, W, C) uint8 BGR array, a (B, C, H, W) tensor, a list of images and paths, or a generator "
+        "of images."
     )

@@ -18,13 +18,14 @@ class Channel(Generic[T]):
         drop: where the queue is full, throw away the oldest item instead of waiting.
 
     Attributes:
+        drop: as above; it may change while items pass.
         dropped: number of items thrown away.
     """
 
     def __init__(self, size: int, *, drop: bool = False) -> None:
-        self.dropped = 0
+        self.drop, self.dropped = drop, 0
         self._items: deque[T] = deque()
-        self._size, self._drop = size, drop
+        self._size = size
         self._changed = threading.Condition()
         self._ended = False
         self._error: BaseException | None = None
@@ -32,7 +33,7 @@ class Channel(Generic[T]):
     def put(self, item: T) -> bool:
         """Hand an item over, waiting for room; False if nobody wants any more."""
         with self._changed:
-            if self._drop and len(self._items) >= self._size:
+            if self.drop and len(self._items) >= self._size:
                 self._items.popleft()
                 self.dropped += 1
             self._changed.wait_for(lambda: len(self._items) < self._size or self._ended)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import math
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from typing import Protocol
 
 from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS, VID_FORMATS, decode_image, read_image
 from ultralytics.data.sources.frame import Frame, FrameSource
-from ultralytics.data.sources.video import frame_rate, open_video, read_frames
+from ultralytics.data.sources.video import (
+    broke_off,
+    frame_rate,
+    is_whole,
+    open_video,
+    read_frames,
+    silence,
+    stated_frames,
+)
 from ultralytics.data.sources.web import fetch, is_url, shown
 from ultralytics.errors import DownloadError, ImageError, MissingFile, SourceError
 from ultralytics.utils.log import LOGGER
@@ -96,19 +105,26 @@ class Video:
 
     def frames(self) -> Iterator[Frame]:
         """Read frames until there are no more, each upright."""
-        count, broken = 0, 0
-        with open_video(self.location, timeout=self.reading.timeout) as capture:
-            fps = frame_rate(capture, self.reading.vid_stride)
-            for number, image in read_frames(capture, stride=self.reading.vid_stride, channels=self.reading.channels):
-                count += 1
-                if image is None:
-                    broken += 1
-                else:
-                    yield Frame(path=self.path, image=image, frame=number, fps=fps)
+        count, broken, stride = 0, 0, self.reading.vid_stride
+        remote = is_url(self.location)
+        limit = self.reading.timeout if remote else math.inf
+        with open_video(self.location, timeout=limit) as capture:
+            fps, stated = frame_rate(capture, stride), stated_frames(capture)
+            try:
+                for number, image in read_frames(capture, stride=stride, channels=self.reading.channels, timeout=limit):
+                    count += 1
+                    if image is None:
+                        broken += 1
+                    else:
+                        yield Frame(path=self.path, image=image, frame=number, fps=fps)
+            except TimeoutError as error:
+                raise ImageError(silence(self.path, limit)) from error
         if not count:
             raise ImageError(f"'{self.path}' holds no frame that can be decoded.")
         if broken:
             raise ImageError(f"Frames of '{self.path}' that cannot be decoded and are left out: {broken}.")
+        if remote and stated is not None and not is_whole(count * stride, stated):
+            raise ImageError(broke_off(self.path, count))
 
 
 class ItemSource(FrameSource):
@@ -117,7 +133,8 @@ class ItemSource(FrameSource):
     def __init__(self, items: Sequence[Item], *, batch: int, ahead: bool = True) -> None:
         super().__init__(len(items), batch=batch, ahead=ahead)
         self.items = items
-        self.count = None if any(isinstance(item, Video) for item in items) else len(items)
+        self.is_long = any(isinstance(item, Video) for item in items)
+        self.count = None if self.is_long else len(items)
 
     def _frames(self) -> Generator[Frame, None, None]:
         count = 0

@@ -71,10 +71,12 @@ class Source(ABC):
         total: number of files, streams or arrays.
         count: number of frames; None where only reading tells (videos, streams).
         live: frames come at their own pace and without end (cameras, network streams, the screen).
+        is_long: there may be more frames than memory holds (live ones, videos, generators).
         skipped: (what, why) of everything that could not be read, so far.
     """
 
     live: bool = False
+    is_long: bool = False
 
     def __init__(self, total: int) -> None:
         self.total = total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,11 @@ class ScreenSource(FrameSource):
         channels: channels of a frame, 1 or 3.
 
     Raises:
-        SourceError: the text has other numbers.
+        SourceError: the text has other numbers; when it is read: there is no such screen, or none at all.
         MissingDependency: the package `mss` is not installed.
     """
 
-    live = True
+    live = is_long = True
 
     def __init__(self, text: str, *, channels: int) -> None:
         super().__init__(1, batch=1, ahead=False)
@@ -41,8 +42,7 @@ class ScreenSource(FrameSource):
         self._mss = require("mss", extra="screen", why="take pictures of the screen")
 
     def _frames(self) -> Generator[Frame, None, None]:
-        open_screens = getattr(self._mss, "MSS", None) or self._mss.mss  # the name before version 10.2
-        with open_screens() as grabber:
+        with self._opened() as grabber:
             screens = grabber.monitors[1:]  # the first entry is all screens together
             if not 0 <= self._screen < len(screens):
                 raise SourceError(f"'{self._text}': there is no screen {self._screen}; there are {len(screens)}.")
@@ -55,3 +55,10 @@ class ScreenSource(FrameSource):
                 number += 1
                 image = np.ascontiguousarray(np.asarray(grabber.grab(area))[..., :3])
                 yield Frame(path=f"screen{self._screen}", image=with_channels(image, self._channels), frame=number)
+
+    def _opened(self) -> Any:
+        open_screens = getattr(self._mss, "MSS", None) or self._mss.mss  # the name before version 10.2
+        try:
+            return open_screens()
+        except self._mss.ScreenShotError as error:
+            raise SourceError(f"'{self._text}': there is no screen to take pictures of ({error}).") from error

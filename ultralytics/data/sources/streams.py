@@ -1,7 +1,8 @@
 """Cameras and network streams: one thread each, which keeps the latest frame, or the last few.
 
-A live picture does not wait: frames that come faster than they are used are thrown away and counted. A stream that
-falls silent is left out, and is an error only when no other is left.
+A live picture does not wait: frames that come faster than they are used are thrown away and counted. What has an end,
+such as a recording behind an address, is a video and is read whole. A stream that falls silent or breaks off is left
+out, and is an error only when no other is left.
 """
 
 from __future__ import annotations
@@ -9,110 +10,148 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 
+import numpy as np
+
 from ultralytics.data.sources.ahead import Ahead
+from ultralytics.data.sources.files import Reading
 from ultralytics.data.sources.frame import Frame, Source
-from ultralytics.data.sources.video import frame_rate, open_video, read_frames
+from ultralytics.data.sources.video import (
+    broke_off,
+    frame_rate,
+    is_whole,
+    open_video,
+    read_frames,
+    silence,
+    stated_frames,
+)
 from ultralytics.data.sources.web import shown
 from ultralytics.errors import ImageError, MissingFile, SourceError
 from ultralytics.utils.log import LOGGER
 
 BUFFER = 30
 """Frames that wait where the stream is buffered."""
+_GRACE = 1.0  # seconds that a batch waits for a late frame, and the end for a thread
 
 
 class StreamSource(Source):
-    """Several live streams; each batch has one frame of every stream that still runs.
+    """Several live streams; each batch has one frame of every stream that has a new one.
 
     Args:
         locations: numbers of cameras, addresses of streams.
-        vid_stride: every how manieth frame is taken.
+        reading: which frames are taken, with 1 or 3 channels, and how long to wait for one before the stream is lost.
         buffered: keep the last frames in order instead of the latest one alone.
-        channels: channels of a frame, 1 or 3.
-        timeout: seconds to wait for the next frame before the stream counts as lost.
 
     Attributes:
         dropped: number of frames of each stream that were thrown away, known when reading has ended.
         broken: number of frames of each stream that could not be decoded; a stream without any is not listed.
     """
 
-    live = True
+    live = is_long = True
 
-    def __init__(
-        self, locations: Sequence[str | int], *, vid_stride: int, buffered: bool, channels: int, timeout: float
-    ) -> None:
+    def __init__(self, locations: Sequence[str | int], reading: Reading, *, buffered: bool) -> None:
         super().__init__(len(locations))
         self.dropped: dict[str, int] = {}
         self.broken: dict[str, int] = {}
-        self._locations = locations
-        self._stride, self._channels, self._timeout = vid_stride, channels, timeout
+        self._locations, self._reading = locations, reading
         self._size = BUFFER if buffered else 1
 
     def _batches(self) -> Generator[list[Frame], None, None]:
         self.skipped.clear()
-        self.broken.clear()
-        names = [_name(location) for location in self._locations]
         streams = [
-            Ahead(self._frames(index, location), self._size, drop=True)
+            _Stream(location, self._reading, self._size, index=index, total=self.total)
             for index, location in enumerate(self._locations)
         ]
-        running = list(zip(names, streams, strict=True))
+        running = streams
         try:
             while running:
-                heard = [(pair, self._next(*pair)) for pair in running]
-                running = [pair for pair, frame in heard if frame is not None]
-                if batch := [frame for _, frame in heard if frame is not None]:
+                until = time.monotonic() + min(_GRACE, self._reading.timeout)
+                frames = [self._next(stream, until) for stream in running]
+                if batch := [frame for frame in frames if frame is not None]:
                     yield batch
+                running = [stream for stream in running if not stream.over]
         finally:
-            for stream in streams:
-                stream.channel.end()
-            for name, stream in zip(names, streams, strict=True):
-                stream.close(self._timeout)
-                self.dropped[name] = stream.channel.dropped
-                self._tell_losses(name)
+            self._end(streams)
         if len(self.skipped) == len(streams):
             raise SourceError("\n  ".join(reason for _, reason in self.skipped))
 
-    def _frames(self, index: int, location: str | int) -> Generator[Frame, None, None]:
-        """Open a stream and read it to its end; runs in the stream's thread."""
-        name, number, since = _name(location), 0, time.monotonic()
+    def _next(self, stream: _Stream, until: float) -> Frame | None:
+        """Wait for the next frame of a stream; None if there is none yet, or if it has ended or is lost."""
         try:
-            with open_video(location, timeout=self._timeout) as capture:
-                fps = frame_rate(capture, self._stride)
-                for number, image in read_frames(capture, stride=self._stride, channels=self._channels):
-                    if image is None:
-                        self.broken[name] = self.broken.get(name, 0) + 1
-                    else:
-                        yield Frame(path=name, index=index, total=self.total, image=image, frame=number, fps=fps)
-                    since = time.monotonic()
-        except (ImageError, MissingFile) as error:
-            raise SourceError(str(error)) from error
-        if time.monotonic() - since >= self._timeout:  # to OpenCV, silence is an end
-            raise SourceError(self._silence(name))
-        if not number:
-            raise SourceError(f"'{name}' ended without a frame.")
-
-    def _next(self, name: str, stream: Ahead[Frame]) -> Frame | None:
-        """Wait for the next frame of a stream; None if it has ended or is lost."""
-        try:
-            return stream.channel.get(self._timeout)
+            frame = stream.channel.get(max(until - time.monotonic(), 0.0))
         except TimeoutError:
-            reason = self._silence(name)
+            if stream.heard is None or time.monotonic() - stream.heard < self._reading.timeout:
+                return None  # the others need not wait for it
+            reason = silence(stream.name, self._reading.timeout)
         except SourceError as error:
             reason = str(error)
-        self.skipped.append((name, reason))
+        else:
+            stream.heard, stream.over = time.monotonic(), frame is None
+            return frame
+        stream.over = True
+        self.skipped.append((stream.name, reason))
         if len(self.skipped) < self.total:
             LOGGER.warning(f"{reason} Going on with the other streams.")
         return None
 
-    def _silence(self, name: str) -> str:
-        return f"'{name}' has sent no frame for {self._timeout:g} seconds. Is it running and reachable?"
+    def _end(self, streams: Sequence[_Stream]) -> None:
+        """Stop all threads; one that waits for a silent server is left to end by itself."""
+        for stream in streams:
+            stream.channel.end()
+        until = time.monotonic() + _GRACE
+        for stream in streams:
+            stream.close(max(until - time.monotonic(), 0.0))
+        self.dropped = {stream.name: stream.channel.dropped for stream in streams}
+        self.broken = {stream.name: stream.broken for stream in streams if stream.broken}
+        for name, count in self.dropped.items():
+            if count:
+                LOGGER.info(f"'{name}': frames that came too fast and were dropped: {count}.")
+        for name, count in self.broken.items():
+            LOGGER.warning(f"'{name}': frames that could not be decoded and were left out: {count}.")
 
-    def _tell_losses(self, name: str) -> None:
-        if self.dropped[name]:
-            LOGGER.info(f"'{name}': frames that came too fast and were dropped: {self.dropped[name]}.")
-        if self.broken.get(name):
-            LOGGER.warning(f"'{name}': frames that could not be decoded and were left out: {self.broken[name]}.")
 
+class _Stream(Ahead[Frame]):
+    """One stream, read in a thread of its own.
 
-def _name(location: str | int) -> str:
-    return f"camera{location}" if isinstance(location, int) else shown(location)
+    Attributes:
+        name: what messages and results call it.
+        broken: number of frames that could not be decoded, so far.
+        heard: when it was opened or its last frame was taken, by the monotonic clock; None while it is being opened,
+            which has its own limit: OpenCV opens one after the other, and a dead one must not use up another's time.
+        over: no more frames come.
+    """
+
+    def __init__(self, location: str | int, reading: Reading, size: int, *, index: int, total: int) -> None:
+        self.name = f"camera{location}" if isinstance(location, int) else shown(location)
+        self.broken, self.over = 0, False
+        self.heard: float | None = None
+        self._location, self._reading = location, reading
+        self._index, self._total = index, total
+        super().__init__(self._frames(), size, drop=True)
+
+    def _frames(self) -> Generator[Frame, None, None]:
+        """Open the stream and read it to its end; runs in the thread.
+
+        Raises:
+            SourceError: it cannot be opened, fell silent or broke off.
+        """
+        number, stride = 0, self._reading.vid_stride
+        try:
+            with open_video(self._location, timeout=self._reading.timeout) as capture:
+                fps, stated = frame_rate(capture, stride), stated_frames(capture)
+                self.channel.drop, self.heard = stated is None, time.monotonic()
+                for number, image in read_frames(
+                    capture, stride=stride, channels=self._reading.channels, timeout=self._reading.timeout
+                ):
+                    if image is None:
+                        self.broken += 1
+                    else:
+                        yield self._frame(image, number, fps)
+        except (ImageError, MissingFile) as error:
+            raise SourceError(str(error)) from error
+        except TimeoutError as error:
+            raise SourceError(silence(self.name, self._reading.timeout)) from error
+        if stated is None or not is_whole(number + stride - 1, stated):
+            raise SourceError(broke_off(self.name, number))
+
+    def _frame(self, image: np.ndarray, number: int, fps: float | None) -> Frame:
+        return Frame(path=self.name, index=self._index, total=self._total, image=image, frame=number, fps=fps)

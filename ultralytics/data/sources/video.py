@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from ultralytics.errors import ImageError, MissingFile, SourceError
 
 _MAX_FPS = 1000.0
 _MOST_BROKEN = 100  # frames in a row
+_WHOLE = 0.9
 _PATIENCE = 1.0  # seconds; a device or server that is gone answers slowly
 
 
@@ -24,10 +26,11 @@ def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCap
 
     Raises:
         MissingFile: there is no such file.
-        ImageError: it cannot be opened as a video.
+        ImageError: it cannot be opened as a video, or not in time.
     """
+    asked = time.monotonic()
     if isinstance(location, str) and is_url(location):
-        wait = int(timeout * 1000)
+        wait = math.ceil(timeout * 1000)
         waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait)
         capture = cv2.VideoCapture(location, cv2.CAP_FFMPEG, waits)
         name = shown(location)
@@ -38,6 +41,8 @@ def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCap
         name = location if isinstance(location, str) else f"camera {location}"
     try:
         if not capture.isOpened():
+            if time.monotonic() - asked >= timeout:
+                raise ImageError(silence(name, timeout))
             raise ImageError(f"'{name}' cannot be opened as a video. Is it there, and in no other program's use?")
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         yield capture
@@ -46,34 +51,40 @@ def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCap
 
 
 def read_frames(
-    capture: cv2.VideoCapture, *, stride: int, channels: int
-) -> Iterator[tuple[int, np.ndarray | None]]:  # fmt: skip
+    capture: cv2.VideoCapture, *, stride: int, channels: int, timeout: float = math.inf
+) -> Iterator[tuple[int, np.ndarray | None]]:
     """Read to the real end, whatever the header says of it.
 
     Args:
         capture: what is open.
         stride: every how manieth frame is decoded, beginning with the first.
         channels: 1 or 3.
+        timeout: seconds that a frame may take to come.
 
     Yields:
         The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be read or decoded.
 
     Raises:
         SourceError: a video cannot have so many channels.
+        TimeoutError: no frame came in time.
     """
     if channels not in {1, 3}:
         raise SourceError(f"A video has 3 channels or 1, but the model takes {channels}. Predict on image files.")
-    for number, grabbed in enumerate(_grabs(capture), start=1):
+    for number, grabbed in enumerate(_grabs(capture, timeout), start=1):
         if (number - 1) % stride == 0:
             decoded, image = capture.retrieve() if grabbed else (False, None)
             yield number, with_channels(image, channels) if decoded and image is not None else None
 
 
-def _grabs(capture: cv2.VideoCapture) -> Iterator[bool]:
+def _grabs(capture: cv2.VideoCapture, timeout: float) -> Iterator[bool]:
     """Fetch frame by frame; OpenCV reports a broken one as it reports the end, so what counts is if others follow."""
     broken, since = 0, time.monotonic()
     while broken < _MOST_BROKEN and time.monotonic() - since < _PATIENCE:
-        if capture.grab():
+        asked = time.monotonic()
+        grabbed = capture.grab()
+        if time.monotonic() - asked >= timeout:  # OpenCV gives up, then hands out old frames that it still has
+            raise TimeoutError
+        if grabbed:
             yield from [False] * broken
             yield True
             broken, since = 0, time.monotonic()
@@ -85,6 +96,27 @@ def frame_rate(capture: cv2.VideoCapture, stride: int) -> float | None:
     """Frames per second that are read with a stride; None if the header says nothing sensible."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps / stride if 0 < fps <= _MAX_FPS else None
+
+
+def stated_frames(capture: cv2.VideoCapture) -> int | None:
+    """Number of frames by the header, or as its duration tells; None for what has no end, as live pictures."""
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return round(count) if count > 0 else None
+
+
+def is_whole(read: int, stated: int) -> bool:
+    """Tell whether a recording was read to its end; the stated number of frames is an estimate."""
+    return read > _WHOLE * stated
+
+
+def broke_off(name: str, frames: int) -> str:
+    """Say that a server or camera went away."""
+    return f"'{name}' broke off after {frames} frames. Is it still running and reachable?"
+
+
+def silence(name: str, timeout: float) -> str:
+    """Say that a server or camera keeps one waiting."""
+    return f"'{name}' has sent no frame for {timeout:g} seconds. Is it running and reachable?"
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Upsampled logits at some labelled pixels, for statistics that need no more than a sample."""
+"""Upsampled logits at some pixels, for statistics that need no more than a sample."""
 
 from __future__ import annotations
 
@@ -27,11 +27,35 @@ def sample_pixels(
     labelled = torch.nonzero(mask != ignore_index)
     drawn = torch.randperm(len(labelled), generator=generator)[:count].to(labelled.device)
     image, y, x = labelled[drawn].T
-    rows = taps(mask.shape[1], logits.shape[2], device=logits.device)[y]
-    columns = taps(mask.shape[2], logits.shape[3], device=logits.device)[x]
+    return logits_at(logits, (image, y, x), (mask.shape[1], mask.shape[2])), mask[image, y, x].long()
+
+
+@torch.no_grad()
+def logits_at(
+    logits: Tensor,
+    pixels: tuple[Tensor, Tensor, Tensor],
+    size: tuple[int, int],
+    *,
+    region: tuple[float, float, float, float] | None = None,
+) -> Tensor:
+    """Interpolate logits bilinearly at single pixels of a map.
+
+    Args:
+        logits: (B, C, h, w) floating point.
+        pixels: image, row and column of each, (N,) int64 on the same device.
+        size: (height, width) of the map.
+        region: the part of the logits that the map shows, as in `class_map`; None for all.
+
+    Returns:
+        (N, C) float32.
+    """
+    top, left, height, width = (0.0, 0.0, *logits.shape[2:]) if region is None else region
+    image, y, x = pixels
+    rows = taps(size[0], logits.shape[2], start=top, length=height, device=logits.device)[y]
+    columns = taps(size[1], logits.shape[3], start=left, length=width, device=logits.device)[x]
 
     def across(row: Tensor) -> Tensor:
-        left, right = (logits[image, :, row, column].float() for column in (columns.low, columns.high))
-        return torch.lerp(left, right, columns.weight[:, None])
+        near, far = (logits[image, :, row, column].float() for column in (columns.low, columns.high))
+        return torch.lerp(near, far, columns.weight[:, None])
 
-    return torch.lerp(across(rows.low), across(rows.high), rows.weight[:, None]), mask[image, y, x].long()
+    return torch.lerp(across(rows.low), across(rows.high), rows.weight[:, None])

@@ -78,11 +78,8 @@ def sample_split(model: nn.Module, dataset: SemanticDataset, device: torch.devic
 
 def calibration_error(logits: Tensor, labels: Tensor) -> float:
     """Expected calibration error, in 15 bins, of the likeliest class of (N, C) logits; one channel is binary."""
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    confidence, predicted = logits.softmax(1).max(1)
     error = CalibrationError(bins=15, ignore_index=-1)  # ignored pixels were not drawn
-    error.update(predicted, confidence, labels)
+    error.update_logits(logits, labels)
     return error.ece
 
 

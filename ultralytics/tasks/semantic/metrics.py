@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 
 from ultralytics.utils.dist import all_reduce_sum, gather_objects
-from ultralytics.utils.metrics import BoundaryScores, CenterlineDice, ConfusionMatrix, Interval, miou_interval
+from ultralytics.utils.metrics import (
+    BoundaryScores,
+    CalibrationError,
+    CenterlineDice,
+    ConfusionMatrix,
+    Interval,
+    miou_interval,
+)
 
 _TITLES = {"IoU": "mIoU", "pixel_acc": "PixAcc", "boundary_IoU": "bdIoU", "boundary_F1": "bdF1"}
 """Heads of narrow columns."""
@@ -35,11 +42,13 @@ class SemanticMetrics:
         resolution: "input" if pixels are counted at the network's input size, "source" if at the image's own.
         boundary: whether to measure boundaries, which takes time.
         cldice: whether to measure how centrelines are met, which takes time.
+        calibration: whether the caller has probabilities, and brings them to `calibration`.
 
     Attributes:
         confusion: the counts.
         boundary: boundary IoU and boundary F1, if they are wanted.
         centerline: clDice, if it is wanted.
+        calibration: how far probabilities are from what they promise, if there are any.
         image_iou: file and mean IoU of every image, in the order they came; sorted by file after `reduce`.
         image_tallies: (3, C) int64 of every image, as in `ConfusionMatrix.tallies`, in the same order.
         speed: milliseconds per image and phase.
@@ -58,6 +67,7 @@ class SemanticMetrics:
         *,
         boundary: bool = False,
         cldice: bool = False,
+        calibration: bool = False,
     ) -> None:
         self.names = dict(names)
         self.nc = len(names)
@@ -65,6 +75,7 @@ class SemanticMetrics:
         self.confusion = ConfusionMatrix(self.nc, ignore_index=ignore_index, device=device)
         self.boundary = BoundaryScores(self.nc, ignore_index) if boundary else None
         self.centerline = CenterlineDice(self.nc, ignore_index) if cldice else None
+        self.calibration = CalibrationError(bins=15, ignore_index=ignore_index) if calibration else None
         self.image_iou: list[tuple[str, float]] = []
         self.image_tallies: list[np.ndarray] = []
         self.speed: dict[str, float] = {}
@@ -93,6 +104,8 @@ class SemanticMetrics:
             self.boundary.f1_counts = self._sum(self.boundary.f1_counts)
         if self.centerline is not None:
             self.centerline.counts = self._sum(self.centerline.counts)
+        if self.calibration is not None:
+            self.calibration.counts = all_reduce_sum(self.calibration.counts.to(self.confusion.device)).cpu()
 
     def _sum(self, counts: np.ndarray) -> np.ndarray:
         """Add counts up over the processes, on the GPU if there is one: NCCL knows no other place."""
@@ -144,6 +157,11 @@ class SemanticMetrics:
     def frequency_weighted_iou(self) -> float:
         """IoU averaged over classes with their share of the ground-truth pixels as weight."""
         return self.confusion.frequency_weighted_iou
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error of the likeliest class; NaN without probabilities."""
+        return math.nan if self.calibration is None else self.calibration.ece
 
     @property
     def interval(self) -> Interval:
@@ -214,6 +232,8 @@ class SemanticMetrics:
             figures |= {"mean boundary IoU": self.boundary.mean_iou, "mean boundary F1": self.boundary.mean_f1}
         if self.centerline is not None:
             figures["mean clDice"] = self.centerline.mean_dice
+        if self.calibration is not None:
+            figures["expected calibration error"] = self.calibration_error
         return figures
 
     @property
@@ -250,10 +270,11 @@ class SemanticMetrics:
             rows = self.summary()
             lines += [_line(row["Class"], row["Images"], row["Pixels"], [row[key] for key in columns]) for row in rows]
         low, high = self.interval
+        error = "– (no probabilities)" if self.calibration is None else _shown(self.calibration_error)
         lines.append(
             f"mIoU {self.miou:.4f}, 95 % interval over images {low:.4f} to {high:.4f}; over present classes "
             f"{self.miou_present:.4f}; mean class accuracy {self.mean_class_accuracy:.4f}; frequency-weighted IoU "
-            f"{self.frequency_weighted_iou:.4f}."
+            f"{self.frequency_weighted_iou:.4f}; expected calibration error {error}."
         )
         lines.append(f"{self.policy}.")
         if self.absent:
@@ -304,6 +325,10 @@ class SemanticMetrics:
 
 
 def _line(name: str, images: int, pixels: int, figures: list[float]) -> str:
-    """Lay out one row of the table; what is unknown is a dash."""
-    texts = ("–" if math.isnan(figure) else f"{figure:.4f}" for figure in figures)
-    return f"{name[:22]:>22}{images:>10}{pixels:>14}" + "".join(f"{text:>10}" for text in texts)
+    """Lay out one row of the table."""
+    return f"{name[:22]:>22}{images:>10}{pixels:>14}" + "".join(f"{_shown(figure):>10}" for figure in figures)
+
+
+def _shown(figure: float) -> str:
+    """Write a figure; what is unknown is a dash."""
+    return "–" if math.isnan(figure) else f"{figure:.4f}"

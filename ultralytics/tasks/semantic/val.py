@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +17,7 @@ from ultralytics.cfg import Config
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.engine.tiled_network import TiledNetwork
 from ultralytics.engine.validator import BaseValidator
+from ultralytics.nn.kernels import logits_at
 from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits, check_wishes, resize_ids
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.dataset import SemanticDataset
@@ -25,12 +28,17 @@ from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils import LOGGER
+from ultralytics.utils.dist import gather_objects
 from ultralytics.utils.files import write_atomic
+from ultralytics.utils.metrics import CalibrationError
 from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
 
 _PLOTTED_BATCHES = 3
 _REPORTED = 12
 """Images in the report."""
+
+_CALIBRATION_PIXELS = 4096
+"""Pixels of each image at which confidence is compared with truth."""
 
 
 class SemanticValidator(BaseValidator):
@@ -97,6 +105,7 @@ class SemanticValidator(BaseValidator):
             "source" if self.is_tiled else self.args.resolution,
             boundary=self.args.boundary,
             cldice=self.args.cldice,
+            calibration=self.final and self.output != CLASS_MAP,
         )
         metrics.save_dir = self.save_dir
         self.worst: list[Case] = []
@@ -117,6 +126,8 @@ class SemanticValidator(BaseValidator):
                 rows, columns = _picture(batch, i)
                 predicted, label = ids[i, rows, columns], targets[i, rows, columns]
             score = self.metrics.update(predicted, label, file)
+            if self.metrics.calibration is not None:
+                self._count_confidence(self.metrics.calibration, logits[i : i + 1], label, batch, i)
             if self.args.report and self.final:
                 self._keep_if_bad(batch, i, score, predicted, label)
             if self.args.save_json and self.final:
@@ -129,10 +140,22 @@ class SemanticValidator(BaseValidator):
         shape = tuple(batch["ori_shape"][i])
         if self.output == CLASS_MAP:
             return resize_ids(logits[0][_picture(batch, i)], shape)
-        (gain_h, gain_w), (left, top) = batch["ratio_pad"][i]
-        stride = batch["img"].shape[2] / logits.shape[2]
-        region = (top / stride, left / stride, shape[0] * gain_h / stride, shape[1] * gain_w / stride)
-        return self.decision(logits, shape, region=region).ids[0]
+        return self.decision(logits, shape, region=_region(batch, i, logits)).ids[0]
+
+    def _count_confidence(
+        self, error: CalibrationError, logits: Tensor, label: Tensor, batch: Mapping[str, Any], i: int
+    ) -> None:
+        """Compare confidence with truth at some pixels; the image's name draws them, so that it does not matter when.
+
+        They are drawn from all pixels, of which the ignored do not count: an image has the weight of its label.
+        """
+        generator = torch.Generator().manual_seed(zlib.crc32(Path(batch["im_file"][i]).name.encode()))
+        drawn = torch.randint(label.numel(), (_CALIBRATION_PIXELS,), generator=generator).to(label.device)
+        rows, columns = drawn // label.shape[1], drawn % label.shape[1]
+        pixels = torch.zeros_like(drawn), rows, columns
+        size = (label.shape[0], label.shape[1])
+        found = logits_at(logits, pixels, size, region=_region(batch, i, logits))
+        error.update_logits(found / self.decision.temperature, label[rows, columns])
 
     def _source_label(self, batch: Mapping[str, Any], i: int) -> Tensor:
         label = self.dataset.source_ids(batch["index"][i])
@@ -154,7 +177,7 @@ class SemanticValidator(BaseValidator):
             picture = to_bgr(batch["img"][i])[_picture(batch, i)]
         file = batch["im_file"][i]
         case = Case(file=file, score=score, image=picture, label=label.cpu(), prediction=predicted.cpu())
-        self.worst = sorted([*self.worst, case], key=lambda one: (one.score, one.file))[:_REPORTED]
+        self.worst = _worst([*self.worst, case])
 
     def _plot(self, batch: Mapping[str, Any], ids: Tensor, number: int) -> None:
         spec = self.dataset.spec
@@ -162,6 +185,12 @@ class SemanticValidator(BaseValidator):
         plot_batch(batch, spec.names, spec.palette, self.save_dir / f"val_batch{number}_labels.jpg")
         predicted = {**batch, "semantic_mask": ids}
         plot_batch(predicted, spec.names, spec.palette, self.save_dir / f"val_batch{number}_pred.jpg")
+
+    def reduce(self) -> None:
+        """Join the counts, and find the worst images of all shares."""
+        super().reduce()
+        if self.args.report and self.final:
+            self.worst = _worst([case for share in gather_objects(self.worst) for case in share])
 
     def finish(self) -> None:
         """Draw the confusion matrix and the bars of per-class IoU, and write the report if it is asked for."""
@@ -190,7 +219,18 @@ class SemanticValidator(BaseValidator):
         LOGGER.info(f"Report: {file}")
 
 
+def _worst(cases: list[Case]) -> list[Case]:
+    return sorted(cases, key=lambda case: (case.score, case.file))[:_REPORTED]
+
+
 def _picture(batch: Mapping[str, Any], i: int) -> tuple[slice, slice]:
     """Rows and columns of a batch that an image covers; how much is padded beside it depends on its batch."""
     (height, width), ((gain_h, gain_w), (left, top)) = batch["ori_shape"][i], batch["ratio_pad"][i]
     return slice(top, top + round(height * gain_h)), slice(left, left + round(width * gain_w))
+
+
+def _region(batch: Mapping[str, Any], i: int, logits: Tensor) -> tuple[float, float, float, float]:
+    """Top, left, height and width of what an image covers of its logits (1, C, h, w), in their pixels."""
+    (height, width), ((gain_h, gain_w), (left, top)) = batch["ori_shape"][i], batch["ratio_pad"][i]
+    stride = batch["img"].shape[2] / logits.shape[2]
+    return top / stride, left / stride, height * gain_h / stride, width * gain_w / stride

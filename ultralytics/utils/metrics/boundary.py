@@ -13,6 +13,9 @@ import numpy as np
 
 from ultralytics.utils.metrics.regions import count_regions, f_score, mean_of_labelled, pair_regions, quotient
 
+_STRIP = 1 << 20
+"""Pixels looked at together where each takes 64 bits: what is held does not grow with the image."""
+
 
 class BoundaryScores:
     """Streaming boundary IoU and boundary F1 per class.
@@ -69,15 +72,23 @@ class BoundaryScores:
 
     def _count_f1(self, labels: np.ndarray, guesses: np.ndarray, distance: int) -> None:
         label_edge, guess_edge = (np.where(between(ids, labels == 0), ids, 0) for ids in (labels, guesses))
-        for first in range(1, self.num_classes + 1, 64):
-            bits = np.zeros(self.num_classes + 1, np.uint64)
-            group = bits[first : first + 64]
-            group[:] = np.uint64(1) << np.arange(len(group), dtype=np.uint64)
-            label, guess = bits[label_edge], bits[guess_edge]
-            met_guess, met_label = guess & _spread(label, distance), label & _spread(guess, distance)
-            counted = (guess_edge, met_guess), (guess_edge, guess), (label_edge, met_label), (label_edge, label)
-            for row, (edge, pixels) in enumerate(counted):
-                self.f1_counts[row] += count_regions(edge[pixels > 0], self.num_classes)
+        rows = max(_STRIP // labels.shape[1], distance)
+        for top in range(0, len(labels), rows):
+            around = slice(max(top - distance, 0), top + rows + distance)
+            own = slice(top - around.start, top - around.start + rows)
+            for first in range(1, self.num_classes + 1, 64):
+                self._count_met(label_edge[around], guess_edge[around], own, distance, first)
+
+    def _count_met(self, label_edge: np.ndarray, guess_edge: np.ndarray, own: slice, distance: int, first: int) -> None:
+        """Count in some rows of a strip the contour pixels of the 64 classes from `first` (counted from 1) on."""
+        bits = np.zeros(self.num_classes + 1, np.uint64)
+        group = bits[first : first + 64]
+        group[:] = np.uint64(1) << np.arange(len(group), dtype=np.uint64)
+        label, guess = bits[label_edge], bits[guess_edge]
+        met_guess, met_label = guess & _spread(label, distance), label & _spread(guess, distance)
+        counted = (guess_edge, met_guess), (guess_edge, guess), (label_edge, met_label), (label_edge, label)
+        for row, (edge, pixels) in enumerate(counted):
+            self.f1_counts[row] += count_regions(edge[own][pixels[own] > 0], self.num_classes)
 
     @property
     def iou(self) -> np.ndarray:

@@ -10,59 +10,66 @@ from torch import Tensor
 
 from ultralytics.errors import DatasetError
 
+_STEPS = 1 << 30
+"""Steps of the confidences that are summed: finer than float32 needs, and 8 thousand million pixels fit in int64."""
+
 
 class CalibrationError:
     """Streaming expected calibration error.
 
     The mean over pixels of |accuracy - confidence| after averaging both in bins of equal width of the confidence:
     Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015; Guo et al., "On Calibration
-    of Modern Neural Networks", 2017 (arXiv:1706.04599).
+    of Modern Neural Networks", 2017 (arXiv:1706.04599). All sums are integers, so no order of pixels changes it.
 
     Args:
         bins: number of bins between 0 and 1.
         ignore_index: label of the pixels that are not counted.
 
     Attributes:
-        pixels: (bins,) int64 counted pixels.
-        right: (bins,) int64 correct ones.
-        confidence: (bins,) float64 sum of confidences.
+        counts: (3, bins) int64 counted pixels, right ones, and sum of confidences in steps of 2**-30; they add up.
     """
 
     def __init__(self, bins: int = 15, ignore_index: int = 255) -> None:
         self.bins, self.ignore_index = bins, ignore_index
-        self.pixels = torch.zeros(bins, dtype=torch.int64)
-        self.right = torch.zeros(bins, dtype=torch.int64)
-        self.confidence = torch.zeros(bins, dtype=torch.float64)
+        self.counts = torch.zeros(3, bins, dtype=torch.int64)
 
     def update(self, predicted: Tensor, confidence: Tensor, target: Tensor) -> None:
         """Count pixels.
 
         Args:
             predicted: integer class ids of any shape.
-            confidence: probability of each, in [0, 1], same shape.
+            confidence: probability of each, in [0, 1], same shape; NaN counts as 0.
             target: true ids, same shape.
         """
-        predicted, sure, target = (tensor.detach().cpu() for tensor in (predicted, confidence.float(), target))
-        bin_ = (sure * self.bins).to(torch.int64).clamp_(max=self.bins - 1)
-        # Rows: wrong, right, ignored.
-        row = torch.where(target == self.ignore_index, 2, predicted.eq(target).long())
-        index = row.mul_(self.bins).add_(bin_).flatten()
-        wrong, right, _ = torch.bincount(index, minlength=3 * self.bins).view(3, self.bins)
-        sums = torch.bincount(index, sure.flatten(), minlength=3 * self.bins).view(3, self.bins)
-        self.pixels += wrong + right
-        self.right += right
-        self.confidence += sums[:2].sum(0)
+        predicted, sure, target = (tensor.detach().cpu() for tensor in (predicted, confidence, target))
+        counted = target != self.ignore_index
+        sure, right = sure[counted].float().nan_to_num(0.0), predicted[counted].eq(target[counted])
+        bin_ = (sure * self.bins).long().clamp_(max=self.bins - 1)
+        steps = (sure.double() * _STEPS).round().long()
+        self.counts.index_add_(1, bin_, torch.stack([torch.ones_like(steps), right.long(), steps]))
+
+    def update_logits(self, logits: Tensor, target: Tensor) -> None:
+        """Count pixels by the likeliest class of their logits, whose probability is the confidence.
+
+        Args:
+            logits: (N, C) float; one column is a binary problem.
+            target: (N,) true ids, {0, 1} if binary.
+        """
+        confidence, predicted = _with_background(logits.float()).softmax(1).max(1)
+        self.update(predicted, confidence, target)
 
     @property
     def ece(self) -> float:
         """Expected calibration error, in [0, 1]; NaN when nothing was counted."""
-        total = int(self.pixels.sum())
-        return float((self.right - self.confidence).abs().sum()) / total if total else math.nan
+        pixels, right, steps = self.counts
+        total = int(pixels.sum())
+        return int((right * _STEPS - steps).abs().sum()) / (total * _STEPS) if total else math.nan
 
     @property
     def reliability(self) -> Tensor:
         """(bins, 2) float64 mean confidence and accuracy of each bin, NaN where it is empty: a reliability diagram."""
-        return torch.stack([self.confidence, self.right.double()], dim=1) / self.pixels[:, None]
+        counts = self.counts.double()
+        return torch.stack([counts[2] / _STEPS, counts[1]], dim=1) / counts[0, :, None]
 
 
 def fit_temperature(logits: Tensor, labels: Tensor, *, limits: tuple[float, float] = (0.05, 20.0)) -> float:
@@ -82,8 +89,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, limits: tuple[float, floa
     """
     if len(labels) == 0:
         raise DatasetError("A temperature cannot be fitted: the validation split has no labelled pixels.")
-    z = logits.cpu().double()
-    z = torch.cat([torch.zeros_like(z), z], dim=1) if z.shape[1] == 1 else z
+    z = _with_background(logits.cpu().double())
     at_label = z.gather(1, labels.cpu().long()[:, None])[:, 0]
     low, high = 1 / limits[1], 1 / limits[0]
     b = min(max(1.0, low), high)
@@ -99,6 +105,11 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, limits: tuple[float, floa
             break
         b = following
     return 1 / b
+
+
+def _with_background(logits: Tensor) -> Tensor:
+    """Put the logit 0 of the background before that of a binary model; (N, C) of more classes come back as they are."""
+    return torch.cat([torch.zeros_like(logits), logits], dim=1) if logits.shape[1] == 1 else logits
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ _FIRST = np.array(
     [(0, 114, 198), (230, 159, 0), (0, 158, 115), (213, 74, 30), (204, 110, 175), (240, 228, 66), (86, 190, 240)]
 )
 _SEARCHED = 256
+_AT_ONCE = 32  # colours searched for, doubled until they are enough: most datasets have few classes
 _LEVELS = np.arange(0, 256, 17)  # of each channel, for the colours to choose from
 
 # How full, protanope and deuteranope eyes see linear RGB (Machado, Oliveira and Fernandes 2009), and how much a
@@ -66,7 +67,7 @@ _CONES_TO_LAB = np.array(
 def colors(index: int, bgr: bool = False) -> tuple[int, int, int]:
     """Return the default colour of a class id, as RGB or BGR."""
     index = int(index)
-    red, green, blue = (int(value) for value in default_palette(max(_SEARCHED, index + 1))[index])
+    red, green, blue = (int(value) for value in default_palette(index + 1)[index])
     return (blue, green, red) if bgr else (red, green, blue)
 
 
@@ -76,9 +77,12 @@ def default_palette(num_classes: int) -> np.ndarray:
 
     The first 256 are chosen for distance from each other; the rest merely differ.
     """
-    near = _searched_palette()
+    at_once = _AT_ONCE
+    while at_once < min(num_classes, _SEARCHED):
+        at_once *= 2
+    near = _searched_palette(at_once)
     palette = near[:num_classes]
-    if num_classes > len(near):
+    if num_classes > _SEARCHED:
         # Multiplying by an odd number permutes the 24-bit colours: all differ, and neighbours are far apart.
         codes = (np.arange(1, num_classes + 1, dtype=np.int64) * 0x9E3779B1) % (1 << 24)
         taken = near.astype(np.int64) @ (1 << 16, 1 << 8, 1)
@@ -121,8 +125,8 @@ def _checked(color: object, class_id: object) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-@functools.lru_cache(maxsize=1)
-def _searched_palette() -> np.ndarray:
+@functools.lru_cache
+def _searched_palette(num_colors: int) -> np.ndarray:
     """Choose colours one by one, each the farthest from those before in the eye that tells them apart least."""
     candidates = np.stack(np.meshgrid(_LEVELS, _LEVELS, _LEVELS, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = _oklab(candidates / 255)
@@ -132,7 +136,7 @@ def _searched_palette() -> np.ndarray:
     seen = _as_seen(candidates)
     distance = np.linalg.norm(seen[:, :, None] - _as_seen(_FIRST)[:, None], axis=-1).min(axis=(0, 2))
     chosen = list(_FIRST)
-    while len(chosen) < _SEARCHED:
+    while len(chosen) < num_colors:
         farthest = int(distance.argmax())
         chosen.append(candidates[farthest])
         distance = np.minimum(distance, np.linalg.norm(seen - seen[:, farthest, None], axis=-1).min(axis=0))

@@ -29,11 +29,16 @@ class _Grabber:
         return np.stack((x + area["left"], y + area["top"], x * 0, x * 0 + 255), axis=-1).astype(np.uint8)
 
 
+class _NoDisplay(Exception):
+    """What the package raises where it finds no screen."""
+
+
 @pytest.fixture(params=["mss", "MSS"])
 def screens(request, monkeypatch):
     """Put a stand-in for the package mss in its place, with the older or the newer name of its class."""
     module = ModuleType("mss")
     setattr(module, request.param, _Grabber)
+    module.ScreenShotError = _NoDisplay
     monkeypatch.setitem(sys.modules, "mss", module)
     return SimpleNamespace(module=module)
 
@@ -73,6 +78,16 @@ def test_numbers_that_make_no_sense(screens):
         load_source("screen 1 2 3")
     with pytest.raises(SourceError, match="there is no screen 2; there are 2"):
         _first("screen 2")
+
+
+def test_where_there_is_no_display(screens, monkeypatch):
+    def fail() -> None:
+        raise _NoDisplay("Cannot connect to display")
+
+    for name in {"mss", "MSS"} & set(vars(screens.module)):
+        monkeypatch.setattr(screens.module, name, fail)
+    with pytest.raises(SourceError, match=r"there is no screen to take pictures of .*Cannot connect"):
+        _first("screen")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mss") is not None, reason="mss is installed here")

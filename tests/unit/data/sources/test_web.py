@@ -43,6 +43,21 @@ def test_a_video_is_read_frame_by_frame(site, write_video):
     assert [frame.frame for frame in _frames(f"{address}/a.avi")] == [1, 2, 3, 4]
 
 
+def test_a_video_that_breaks_off_is_named_after_its_frames(site, write_video):
+    folder, address = site
+    video = write_video(folder / "a.avi", 60)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    with load_source(f"{address}/a.avi", timeout=10) as source:
+        numbers = [frame.frame for batch in source for frame in batch]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert source.skipped == [
+        (
+            f"{address}/a.avi",
+            f"'{address}/a.avi' broke off after {len(numbers)} frames. Is it still running and reachable?",
+        )
+    ]
+
+
 def test_addresses_in_lists(site, tmp_path, write_image):
     folder, address = site
     write_image(folder / "a.png", BGR)

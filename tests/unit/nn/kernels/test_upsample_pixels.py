@@ -1,9 +1,10 @@
 """Sampled pixels carry the logits that upsampling everything would give them."""
 
+import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from ultralytics.nn.kernels import sample_pixels
+from ultralytics.nn.kernels import logits_at, sample_pixels
 
 
 def test_logits_and_labels_of_labelled_pixels() -> None:
@@ -25,3 +26,13 @@ def test_fewer_labelled_pixels_than_asked_for() -> None:
     z, labels = sample_pixels(torch.zeros(1, 4, 2, 2), mask, 10, torch.Generator())
     assert z.shape == (3, 4)
     assert labels.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_logits_of_pixels_of_a_region(dtype: torch.dtype) -> None:
+    logits = torch.randn(2, 3, 9, 12, generator=torch.Generator().manual_seed(0)).to(dtype)
+    everything = interpolate(logits.float(), size=(72, 96), mode="bilinear")
+    pixels = torch.tensor([0, 1, 1]), torch.tensor([0, 17, 39]), torch.tensor([5, 31, 0])
+    found = logits_at(logits, pixels, (40, 32), region=(2.0, 4.0, 5.0, 4.0))  # 8 pixels of the map per logit
+    torch.testing.assert_close(found, everything[pixels[0], :, 16 + pixels[1], 32 + pixels[2]])
+    torch.testing.assert_close(logits_at(logits, pixels, (72, 96)), everything[pixels[0], :, pixels[1], pixels[2]])

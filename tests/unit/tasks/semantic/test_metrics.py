@@ -119,6 +119,14 @@ def test_what_is_kept_does_not_grow_with_the_size_of_images() -> None:
         assert sum(tally.nbytes for tally in metrics.image_tallies) == 3 * 150 * 24
 
 
+def test_the_calibration_error_stands_beside_the_other_figures() -> None:
+    metrics = SemanticMetrics(NAMES, calibration=True)
+    metrics.update(torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.uint8), "a.png")
+    metrics.calibration.update(torch.zeros(4), torch.tensor([0.5, 0.5, 1.0, 1.0]), torch.zeros(4))
+    assert metrics.figures["expected calibration error"] == metrics.calibration_error == 0.25
+    assert "expected calibration error 0.2500." in metrics.table(verbose=True)
+
+
 def test_a_split_without_valid_pixels() -> None:
     metrics = count([(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))])
     assert "no valid pixels" in metrics.table(verbose=True)
@@ -176,10 +184,13 @@ def count_share(rank: int, folder: str) -> None:
     store = f"file://{folder}/store"
     distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
     pairs = [draw(seed) for seed in range(5)]
-    metrics = SemanticMetrics(NAMES, boundary=True, cldice=True)
+    metrics = SemanticMetrics(NAMES, boundary=True, cldice=True, calibration=True)
     for number in range(rank, 5, 2):
         metrics.update(*map(torch.from_numpy, pairs[number]), f"{number}.png")
+    metrics.calibration.update(torch.tensor([1, 2]), torch.tensor([0.3, 0.9]), torch.tensor([1, rank]))
     metrics.reduce()
+    assert metrics.calibration.counts[:2].sum(1).tolist() == [4, 2]
+    metrics.calibration = None
     alone = count(pairs)
     assert_same_figures(metrics, alone)
     assert metrics.image_iou == alone.image_iou

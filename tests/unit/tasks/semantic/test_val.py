@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from ultralytics.cfg import get_cfg
 from ultralytics.data.build import build_dataloader
@@ -137,6 +139,114 @@ def test_in_tiles_images_keep_their_size_and_every_pixel_of_the_file_counts(
     assert all(torch.equal(one.matrix, coarse[0].matrix) for one in coarse)
 
 
+class Sharp(NearestColor):
+    """The same answer, with other confidence."""
+
+    def __init__(self, stride: int, classes: int = 3, factor: float = 1.0) -> None:
+        super().__init__(stride, classes)
+        self.factor, self.calibration = factor, {}
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image) * self.factor
+
+
+@pytest.mark.parametrize("options", [{}, {"resolution": "source"}, {"tile": 32}, {"tta": "flip"}])
+def test_the_calibration_error_says_how_confidence_and_truth_differ(
+    make_split: Callable[..., Path], tmp_path: Path, options: dict[str, Any]
+) -> None:
+    data = make_split(shape=(50, 75))
+    timid, sure = (validate(data, tmp_path / "run", Sharp(1, factor=factor), **options) for factor in (1e-6, 1e4))
+    # Every pixel is right but the few that a resize mixed: with a confidence of a third, and of one.
+    assert timid.figures["expected calibration error"] == pytest.approx(timid.pixel_accuracy - 1 / 3, abs=0.02)
+    assert sure.figures["expected calibration error"] == pytest.approx(1 - sure.pixel_accuracy, abs=0.02)
+    labelled = 1 - 24 / (50 * 75)
+    assert int(sure.calibration.counts[0].sum()) == pytest.approx(4 * 4096 * labelled, rel=0.02)
+
+
+def test_the_calibration_error_is_that_of_probabilities_at_the_temperature(
+    make_split: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, folder = make_split(), tmp_path / "run"
+    plain, sharp = (validate(data, folder, Sharp(8, factor=factor)).calibration for factor in (1.0, 4.0))
+    network = Sharp(8, factor=4.0)
+    network.calibration = {"temperature": 4.0}
+    assert not torch.equal(plain.counts, sharp.counts)
+    assert torch.equal(validate(data, folder, network).calibration.counts, plain.counts)
+
+
+def test_an_image_is_sampled_alike_in_any_company(make_split: Callable[..., Path], tmp_path: Path) -> None:
+    data, folder = make_split(), tmp_path / "run"
+    four, one = (validate(data, folder, batch=batch, seed=batch).calibration.counts for batch in (4, 1))
+    assert torch.equal(one, four)
+    for number in (0, 2):
+        (data.parent / "images" / "val" / f"{number}.png").unlink()
+    two = validate(data, folder).calibration.counts
+    assert (two <= four).all()
+    assert 0.45 < two[0].sum() / four[0].sum() < 0.55
+
+
+def test_a_model_that_answers_class_maps_has_no_calibration_error(
+    make_split: Callable[..., Path], tmp_path: Path
+) -> None:
+    class Map(NearestColor):
+        output = "classmap"
+
+        def forward(self, image: Tensor) -> Tensor:
+            return super().forward(image).argmax(1).to(torch.uint8)
+
+    metrics = validate(make_split(), tmp_path / "run", Map(1), report=True)
+    assert metrics.miou == 1
+    assert "expected calibration error" not in metrics.figures
+    assert np.isnan(metrics.calibration_error)
+    assert "expected calibration error – (no probabilities)" in metrics.table(verbose=True)
+
+
+def test_a_validation_within_a_training_leaves_the_calibration_error_out(
+    make_split: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = get_cfg(overrides={"mode": "val", "data": str(make_split()), "imgsz": 96, "batch": 2, "rect": False})
+    dataset = SemanticValidator.build_dataset(config, DatasetSpec.load(config.data))
+    with build_dataloader(dataset, 2, workers=0, shuffle=False, seed=0) as loader:
+        validator = SemanticValidator(config, loader, torch.device("cpu"), save_dir=tmp_path)
+        assert validator(NearestColor(8), final=False).calibration is None
+
+
+class Largest(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that an operation of this thread makes."""
+
+    nbytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        made = [leaf.untyped_storage().nbytes() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        self.nbytes = max([self.nbytes, *made])
+        return result
+
+
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_logits_are_never_as_large_as_the_image(make_split: Callable[..., Path], tmp_path: Path) -> None:
+    class Unsure(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            shape = (len(image), 150, *(side // 8 for side in image.shape[2:]))
+            return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    data = make_split(f"names: {[f'class{i}' for i in range(150)]}", shape=(600, 800))
+    for number in (1, 2, 3):
+        (data.parent / "images" / "val" / f"{number}.png").unlink()
+    with Largest() as largest:
+        metrics = validate(data, tmp_path / "run", Unsure(), resolution="source")
+    assert metrics.confusion.counts.sum() == 600 * 800 - 24
+    assert 600 * 800 <= largest.nbytes < 32 * 2**20  # 150 logits of each pixel would take 275 MiB
+
+
 def test_padding_has_no_part_in_boundaries(make_split: Callable[..., Path], tmp_path: Path) -> None:
     data = make_split(shape=(48, 96))
     square, fitting = (validate(data, tmp_path / "run", NearestColor(1), rect=rect, boundary=True, cldice=True)
@@ -153,6 +263,10 @@ def test_a_network_of_one_class(make_split: Callable[..., Path], tmp_path: Path)
     assert metrics.confusion.counts.shape == (2, 3)
     metrics = validate(data, tmp_path / "run", NearestColor(1, classes=1, offset=-9.0))
     assert metrics.miou == 0
+    sure = validate(data, tmp_path / "run", Sharp(1, classes=1, factor=1e4))
+    assert sure.figures["expected calibration error"] == pytest.approx(0, abs=1e-3)
+    timid = validate(data, tmp_path / "run", Sharp(1, classes=1, factor=1e-6))
+    assert timid.figures["expected calibration error"] == pytest.approx(1 / 2, abs=1e-3)
 
 
 def test_absent_classes_are_listed_and_labels_all_ignored_are_said(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ultralytics.errors import DatasetError
-from ultralytics.utils.metrics import BoundaryScores, ConfusionMatrix
+from ultralytics.utils.metrics import BoundaryScores, ConfusionMatrix, boundary
 from ultralytics.utils.metrics.boundary import between, near_contour
 
 
@@ -48,6 +48,22 @@ def test_boundary_iou_is_the_iou_of_boundary_pixels() -> None:
     expected = (bands[0] & bands[1]).sum() / (bands[0] | bands[1]).sum()
     assert scores.iou[1] == pytest.approx(expected)
     assert 0 < expected < 1
+
+
+@pytest.mark.parametrize("classes", [1, 4, 130])
+def test_strips_change_nothing(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, max(classes, 2), (24, 10)).repeat(4, 0).repeat(6, 1).astype(np.uint8)
+    predicted = np.where(rng.random(target.shape) < 0.05, 0, np.roll(target, 1, axis=0))
+    target[:9, :7] = 255
+    counts = []
+    for pixels in (1 << 20, 60 * 40, 1):
+        monkeypatch.setattr(boundary, "_STRIP", pixels)
+        scores = BoundaryScores(classes)
+        scores.update(predicted, target)
+        counts.append(scores.f1_counts)
+    assert counts[0].sum() > 0
+    assert all(np.array_equal(one, counts[0]) for one in counts)
 
 
 def test_a_shift_of_one_pixel_costs_more_here_than_in_iou() -> None:

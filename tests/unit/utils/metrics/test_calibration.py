@@ -17,7 +17,7 @@ def test_error_by_hand() -> None:
     error.update(predicted, confidence, target)
     # Upper bin: confidences 0.9 and 0.7, one right; lower bin: 0.4, right.
     assert error.ece == pytest.approx((abs(1 - 1.6) + abs(1 - 0.4)) / 3)
-    assert error.pixels.tolist() == [1, 2]
+    assert error.counts[:2].tolist() == [[1, 2], [1, 1]]
     assert error.reliability.flatten().tolist() == pytest.approx([0.4, 1.0, 0.8, 0.5])
 
 
@@ -30,14 +30,36 @@ def test_error_of_a_split_is_that_of_its_parts() -> None:
     whole.update(predicted, confidence, target)
     for part in torch.arange(1000).split(300):
         parts.update(predicted[part], confidence[part], target[part])
-    assert parts.ece == pytest.approx(whole.ece)
-    assert torch.equal(parts.right, whole.right)
+    assert torch.equal(parts.counts, whole.counts)
+    assert parts.ece == whole.ece
+    shuffled = CalibrationError()
+    for i in torch.randperm(1000, generator=generator).tolist():
+        shuffled.update(predicted[i], confidence[i], target[i])
+    assert torch.equal(shuffled.counts, whole.counts)
 
 
 def test_error_of_nothing_is_unknown() -> None:
     error = CalibrationError()
     error.update(torch.zeros(4), torch.ones(4), torch.full((4,), 255))
     assert math.isnan(error.ece)
+
+
+def test_error_of_logits_is_that_of_their_likeliest_class() -> None:
+    error = CalibrationError(bins=4)
+    error.update_logits(torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.5, 0.5], [9.0, 9.0, 9.0]]), torch.tensor([0, 2, 255]))
+    first, second = math.exp(3) / (math.exp(3) + math.exp(1) + 1), math.exp(0.5) / (1 + 2 * math.exp(0.5))
+    assert error.counts[:2].tolist() == [[0, 1, 0, 1], [0, 0, 0, 1]]
+    assert error.ece == pytest.approx((1 - first + second) / 2)
+    binary = CalibrationError()
+    binary.update_logits(torch.tensor([[2.0], [-3.0]]), torch.tensor([1, 1]))
+    sure, wrong = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-3))
+    assert binary.ece == pytest.approx((1 - sure + wrong) / 2)
+
+
+def test_logits_that_are_not_numbers_are_wrong_without_confidence() -> None:
+    error = CalibrationError(bins=2)
+    error.update_logits(torch.full((3, 4), math.nan), torch.tensor([1, 2, 3]))
+    assert error.counts.tolist() == [[3, 0], [0, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("num_classes", [1, 6])
