@@ -29,7 +29,7 @@ from ultralytics.cfg.settings import DEFAULTS, SETTINGS
 from ultralytics.cfg.validate import RENAMED, check_options, describe
 from ultralytics.deploy import FORMATS
 from ultralytics.deploy.matrix import here, text_table
-from ultralytics.deploy.toolchain import clean, toolchain_table, toolchains
+from ultralytics.deploy.toolchain import check, clean, toolchain_table, toolchains
 from ultralytics.errors import ConfigError, SourceError, UltralyticsError, unknown_name
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec, get_task
 from ultralytics.utils.env import ROOT
@@ -110,8 +110,11 @@ def parse(argv: Sequence[str]) -> Command:
     task = words.pop(0) if words and words[0] in TASKS else None
     action = _SHORT.get(words[0], words[0]) if words else ""
     if action in SPECIALS:
-        return Command(action=action, task=task, options=pairs, words=tuple(words[1:]))
-    if not {"help", "h"}.isdisjoint(words) or not (words or pairs or task):
+        rest = tuple(word for word in words[1:] if word not in _HELP)
+        if len(rest) + 1 < len(words):
+            return Command(action="help", words=(action, *rest))
+        return Command(action=action, task=task, options=pairs, words=rest)
+    if not _HELP.isdisjoint(words) or not (words or pairs or task):
         return Command(action="help", words=tuple(word for word in words if word in MODES))
     return _parse_mode(task, words, pairs)
 
@@ -186,6 +189,8 @@ def _fill_in(options: dict[str, Any], mode: str, task: TaskSpec) -> None:
         if options["resume"] is True:
             raise ConfigError("Which run goes on? Name its checkpoint: resume=runs/…/weights/last.pt")
         options["model"] = options["resume"]
+    elif not has_model and mode != "train":
+        raise ConfigError(f"Which model? Name weights, or an artefact: yolo {mode} model=best.pt")
     elif not has_model:
         LOGGER.warning(f"No model given: model={task.default_model} is used.")
         options["model"] = task.default_model
@@ -203,9 +208,19 @@ def _help(command: Command) -> None:
         commands = "\n".join(f"  {name:<10} {special.help}" for name, special in SPECIALS.items())
         print(_USAGE.format(tasks=", ".join(TASKS), modes=", ".join(MODES), commands=commands))
         return
-    mode = command.words[0]
+    mode, *rest = command.words
+    if mode == "convert":
+        from ultralytics.data.convert import usage
+
+        print(usage(" ".join(rest)))
+        return
+    if mode in SPECIALS:
+        print(f"yolo {mode}    {SPECIALS[mode].help}")
+        for key in SPECIALS[mode].keys:
+            print(f"  {_default(OPTIONS[key], mode):<28} {OPTIONS[key].help}")
+        return
     if mode not in MODES:
-        raise ConfigError(unknown_name("mode", mode, MODES))
+        raise ConfigError(unknown_name("command", mode, [*MODES, *SPECIALS]))
     print(f"yolo {mode} key=value ...    the keys, with their defaults:")
     options = [option for option in OPTIONS.values() if mode in option.modes]
     for title, group in groupby(options, key=lambda option: option.group):
@@ -218,6 +233,8 @@ def _default(option: Option, mode: str) -> str:
     value = MODE_DEFAULTS.get(mode, {}).get(option.name, option.default)
     if (mode, option.name) == ("predict", "save"):
         value = True
+    if option.name == "mode":
+        value = mode
     return f"{option.name}={str(value).lower() if value is None or isinstance(value, bool) else value}"
 
 
@@ -237,7 +254,7 @@ def _checks(_: Command) -> None:
 
 def _check(command: Command) -> int:
     options = check_options(command.options)
-    if unknown := options.keys() - {"data", "label_map", "debug"}:
+    if unknown := options.keys() - {*SPECIALS["check"].keys, "debug"}:
         raise ConfigError(f"'yolo check' takes data= and label_map=, not {', '.join(sorted(unknown))}.")
     if not options.get("data"):
         raise ConfigError(
@@ -309,13 +326,22 @@ def _formats(_: Command) -> None:
     print(text_table([here(row) for row in FORMATS]))
 
 
-def _toolchains(command: Command) -> None:
+def _toolchains(command: Command) -> int:
     action, *names = command.words or ("list",)
-    if action not in {"list", "clean"} or (action == "list" and names):
-        raise ConfigError("'yolo toolchains' takes list, or clean and names: yolo toolchains clean onnx")
+    if action not in {"list", "check", "clean"} or (action == "list" and names):
+        raise ConfigError("'yolo toolchains' takes list, or check or clean and names: yolo toolchains clean onnx")
+    if action == "check":
+        faults = check(names or None)
+        for name, fault in faults.items():
+            remedy = f"\n  Remove it, and its next use makes it anew: yolo toolchains clean {name}"
+            print(f"{name}: {f'it {fault}{remedy}' if fault else 'every file is as it was made'}")
+        if not faults:
+            print(toolchain_table([]))
+        return 1 if any(faults.values()) else 0
     if action == "clean":
         print(f"{clean(names or None) / 1e6:.0f} MB freed")
     print(toolchain_table(toolchains()))
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,13 +351,14 @@ class Special:
     function: Callable[[Command], int | None]
     help: str
     takes_words: bool = False
+    keys: tuple[str, ...] = ()  # options of modes that it takes
 
 
 SPECIALS: Mapping[str, Special] = {
-    "help": Special(_help, "this page; `yolo help train` lists the options of a mode", takes_words=True),
+    "help": Special(_help, "this page; `yolo help train`, or another word, says more about it", takes_words=True),
     "version": Special(_version, "the version of this package"),
     "checks": Special(_checks, "the state of this installation"),
-    "check": Special(_check, "what is wrong with a dataset: yolo check data=dataset.yaml"),
+    "check": Special(_check, "what is wrong with a dataset: yolo check data=dataset.yaml", keys=("data", "label_map")),
     "convert": Special(
         _convert, "bring a dataset into the layout needed here: yolo convert NAME key=value ...", takes_words=True
     ),
@@ -342,9 +369,10 @@ SPECIALS: Mapping[str, Special] = {
     "copy-cfg": Special(_copy_cfg, "write them to default_copy.yaml, to change and use by cfg="),
     "formats": Special(_formats, "the formats models are kept and run in"),
     "toolchains": Special(
-        _toolchains, "environments of converters: yolo toolchains [list | clean NAME ...]", takes_words=True
+        _toolchains, "environments of converters: yolo toolchains [list | check | clean] NAME ...", takes_words=True
     ),
 }
+_HELP = frozenset({"help", "h"})
 _SHORT: Mapping[str, str] = {"h": "help", "v": "version", "c": "copy-cfg", "setting": "settings"}
 _ELSEWHERE: Mapping[str, str] = {
     "track": "Tracking follows boxes, and class maps have none. Use predict on the video.",

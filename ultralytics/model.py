@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import Config, get_cfg
@@ -113,10 +112,10 @@ class YOLO(NetworkHandle, CallbackOwner):
                 f"'{path}': the weights do not fit the architecture they come with: {error}"
             ) from error
         self.model, self.ckpt, self.ckpt_path = model.eval(), checkpoint, str(path)
-        kept = ("imgsz", "data", "single_cls")
+        kept = ("imgsz", "data", "label_map", "single_cls")
         self.overrides = {k: checkpoint.args[k] for k in kept if k in checkpoint.args} | {"model": str(path)}
 
-    def load(self, weights: str | Path = "yolo26n-sem.pt") -> YOLO:
+    def load(self, weights: str | Path) -> YOLO:
         """Take the weights of a checkpoint where names and shapes fit; classes are matched by name.
 
         Raises:
@@ -161,7 +160,8 @@ class YOLO(NetworkHandle, CallbackOwner):
         """
         self._open(options, "predict")
         config = self._config("predict", options)
-        if self.predictor is None or predictor or _REBUILDS_PREDICTOR & options.keys():
+        stale = self.predictor is None or not self.predictor.model.mirrors(self.model)
+        if stale or predictor or _REBUILDS_PREDICTOR & options.keys():
             backend = self._backend(config)
             role = predictor or self._spec.resolve("predictor")
             self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
@@ -336,7 +336,9 @@ class YOLO(NetworkHandle, CallbackOwner):
 
     def _config(self, mode: str, options: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Config:
         """Options of a call: defaults, the task's, those of the checkpoint, the caller's."""
-        kept = {} if base else self.overrides
+        kept = {} if base else dict(self.overrides)
+        if options.get("data", kept.get("data")) != kept.get("data"):
+            kept.pop("label_map", None)  # it repairs the labels of the dataset that the model was trained on
         known = {**self._spec.defaults, **kept, **options, "task": self.task, "mode": mode}
         return get_cfg(known, base=base, mode=mode)
 
@@ -353,16 +355,6 @@ class YOLO(NetworkHandle, CallbackOwner):
     def task(self) -> str:
         """Name of the task."""
         return self._spec.name
-
-    @property
-    def names(self) -> dict[int, str]:
-        """Class names by id."""
-        return self.model.names
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.model.parameters()).device
 
     @property
     def task_map(self) -> dict[str, Any]:

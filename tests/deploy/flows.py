@@ -48,6 +48,7 @@ FLOWS = (
             {"output": "probs", "batch": 2, "opset": 18},
             {"output": "logits_lowres", "simplify": False},
             {"pipeline": True},
+            {"quantize": 8, "pipeline": True},
         ),
     ),
     Flow(
@@ -73,7 +74,7 @@ FLOWS = (
     Flow(
         format="coreml",
         refuses={"opset": 17},
-        variants=({}, {"quantize": 16}, {"quantize": 8}, {"dynamic": True}),
+        variants=({}, {"quantize": 16}, {"quantize": 8}, {"dynamic": True}, {"pipeline": True}),
         heavy=True,
         runs=False,
     ),

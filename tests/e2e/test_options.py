@@ -16,6 +16,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.errors import ConfigError
 from ultralytics.nn.checkpoint import load_checkpoint
+from ultralytics.utils import YAML
 
 pytestmark = pytest.mark.e2e
 
@@ -285,3 +286,17 @@ def test_callbacks_may_change_the_run(train):
             trainer.loop.epochs = 2
 
     assert train(epochs=5, fraction=0.25, callbacks={"on_fit_epoch_end": stop}).loop.epoch == 2
+
+
+def test_a_binary_model_is_exported_with_the_threshold_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    architecture = {**YOLO("yolo26n-sem.yaml").model.yaml, "nc": 1}
+    YAML.save(tmp_path / "binary-sem.yaml", architecture)
+    model = YOLO(tmp_path / "binary-sem.yaml")
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for conf, foreground in ((0.0, 1.0), (1.0, 0.0)):
+        artefact = YOLO(model.export(format="torchscript", imgsz=64, conf=conf, verify=False))
+        ids = artefact(image, verbose=False)[0].semantic_mask.data
+        assert artefact.model.opened.calibration["threshold"] == conf
+        assert ids.float().mean() == foreground

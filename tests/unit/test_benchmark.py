@@ -59,6 +59,7 @@ def test_a_row_may_fail_and_a_second_run_measures_only_what_is_missing(weights, 
     assert (done.format, failed.format) == ("torchscript", "edgetpu")
     assert all(getattr(done, name) is not None for name in FIGURES), done
     assert done.export > 0
+    assert done.proof > 0
     assert done.equal_pixels > 0.99
     assert done.error == ""
     assert done.size == pytest.approx((out / "tiny.torchscript").stat().st_size / 1e6)
@@ -224,7 +225,15 @@ class _Page(HTMLParser):
 
 
 def _row(**changes: object) -> BenchmarkRow:
-    figures = {"size": 6.25, "export": 1.5, "miou": 0.4321, "equal_pixels": 0.99987, "read": 1.0, "preprocess": 2.0}
+    figures = {
+        "size": 6.25,
+        "export": 1.5,
+        "proof": 0.75,
+        "miou": 0.4321,
+        "equal_pixels": 0.99987,
+        "read": 1.0,
+        "preprocess": 2.0,
+    }
     known = {"format": "onnx", "title": "ONNX", **figures, "inference": 4.0, "postprocess": 0.5, "memory": 321.0}
     return BenchmarkRow(**{**known, **changes})
 
@@ -269,6 +278,6 @@ def test_a_page_of_failures():
 def test_the_table_has_dashes_for_what_is_not_known():
     head, first, second, error, _ = str(BenchmarkTable(folder=Path(), rows=[_row(), _failed()])).splitlines()
     assert head.split()[:2] == ["format", "MB"]
-    assert first.split() == ["ONNX", "6.2", "1.5", "0.4321", "99.987", "1.0", "2.0", "4.0", "0.5", "7.5", "321"]
-    assert second.split() == ["RKNN", *"–" * 10, "failed"]
+    assert first.split() == ["ONNX", "6.2", "1.5", "0.8", "0.4321", "99.987", "1.0", "2.0", "4.0", "0.5", "7.5", "321"]
+    assert second.split() == ["RKNN", *"–" * 11, "failed"]
     assert error.startswith("RKNN: <script>")

@@ -26,6 +26,7 @@ from ultralytics.data.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, Format, get_format
 from ultralytics.deploy.confinement import end_process, ending
 from ultralytics.deploy.verify import machine_facts
+from ultralytics.engine.delivery import megabytes
 from ultralytics.engine.state import run_folder
 from ultralytics.errors import ConfigError, MissingFile
 from ultralytics.model import YOLO
@@ -160,8 +161,8 @@ def _same_settings(found: BenchmarkTable, settings: dict[str, Any]) -> dict[str,
 
 
 def _exporting(given: Iterable[str]) -> list[str]:
-    """Of the options given, those that an export understands."""
-    return [name for name in given if name not in _OF_THE_RUN and "export" in OPTIONS[name].modes]
+    """Of the options given, those that an export understands; `conf` is that of what is predicted and measured."""
+    return [name for name in given if name not in _OF_THE_RUN | {"conf"} and "export" in OPTIONS[name].modes]
 
 
 def _running(given: Iterable[str]) -> list[str]:
@@ -203,18 +204,13 @@ def _measured(row: Format, weights: Path, config: Config, given: set[str], time_
                 made = run_step(log, ends, "export", str(weights), {**common, **options, "format": row.name})
                 artefact = Path(made.pop("artefact"))
                 facts |= made
-            facts["size"] = _bytes(artefact) / 1e6
+            facts["size"] = megabytes(artefact)
             facts |= run_step(log, ends, "measure", str(artefact), running, config.fraction, torch.get_num_threads())
     except StepFailed as error:
         facts["error"] = str(error)
         for scratch in weights.parent.glob(f".{glob.escape(weights.stem)}-export-*"):  # of an export that was ended
             shutil.rmtree(scratch, ignore_errors=True)
     return BenchmarkRow(**facts)
-
-
-def _bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 # A process of its own

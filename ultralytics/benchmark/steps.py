@@ -63,12 +63,12 @@ def _first_line(error: BaseException) -> str:
 def _export(weights: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Make an artefact beside the weights."""
     model = YOLO(weights)
-    begin = time.perf_counter()
     artefact = model.export(**options)
-    seconds = time.perf_counter() - begin
-    report = model.exporter.report
-    equal = report.figures.get("equal_pixels") if report is not None else None
-    return {"artefact": artefact, "export": seconds, "equal_pixels": equal}
+    report, seconds = model.exporter.report, model.exporter.seconds
+    found = {"artefact": artefact, "export": seconds["convert"]}
+    if report is not None:
+        found |= {"proof": seconds["prove"], "equal_pixels": report.figures.get("equal_pixels")}
+    return found
 
 
 def _measure(path: str, options: Mapping[str, Any], fraction: float, threads: int) -> dict[str, Any]:

@@ -153,7 +153,9 @@ class Config:
     boundary: bool = _val(False, "also boundary IoU and boundary F1")
     cldice: bool = _val(False, "also clDice: how well thin structures stay connected")
 
-    conf: float | None = _infer(None, "reject pixels below this probability; binary: threshold", minimum=0, maximum=1)
+    conf: float | None = _infer(
+        None, "reject pixels below this probability; binary: threshold", minimum=0, maximum=1, modes=MODES[1:]
+    )
     augment: bool = _infer(False, "average over mirrored and scaled copies")
     tta: str | None = _infer(None, "the copies to average over: flip, ms or flip,ms")
     tile: int | None = _infer(None, "see images at their own size, in tiles of so many pixels", minimum=32)

@@ -81,13 +81,23 @@ class ExportJob:
         return torch.rand(self.input_shape, generator=generator)
 
     def calibration_images(self) -> Iterator[np.ndarray]:
-        """Yield calibration inputs, float32 (B, C, H, W) in [0, 1], `options.batch` images each."""
+        """Yield calibration inputs, float32 (B, C, H, W) in [0, 1], `options.batch` images each.
+
+        They are the caller's to write to: the file, which is read as they are used, stays as it is.
+        """
         if self.calibration is None:
             raise ValueError("This job has no calibration images; only quantised exports do.")
-        images = np.load(self.calibration, mmap_mode="r")
+        images = np.load(self.calibration, mmap_mode="c")  # writable, as torch wants arrays; pages written are copies
         batch = self.options.batch
         for start in range(0, len(images) - batch + 1, batch):
             yield np.ascontiguousarray(images[start : start + batch])
+
+    def calibration_inputs(self) -> Iterator[np.ndarray]:
+        """Yield `calibration_images` as the graph takes them: of a pipeline as pictures, uint8 (1, H, W, C)."""
+        for images in self.calibration_images():
+            if self.options.pipeline:
+                images = np.ascontiguousarray((images * 255).round().astype(np.uint8).transpose(0, 2, 3, 1))
+            yield images
 
     def save(self) -> None:
         """Write the job into its folder."""

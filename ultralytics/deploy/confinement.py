@@ -80,6 +80,7 @@ def worker_environment(
         **dict.fromkeys(homes if WINDOWS else homes[:1], str(home)),
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
         "PATH": os.pathsep.join(map(str, _search_path(python, scratch, programs))),
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports to its maker, past Python's events
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
     }

@@ -1,7 +1,7 @@
 """Core ML: an .mlpackage with an ML program, for Apple's machines; metadata are its `userDefined` texts.
 
-The input is an array, not an image: Core ML's images have 8 bits and no batch. Only macOS runs it; elsewhere `inspect`
-reads the specification.
+The input is an array, not an image: Core ML's images have 8 bits and no batch. A pipeline takes just that, and has an
+image as its input. Only macOS runs it; elsewhere `inspect` reads the specification.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ultralytics.deploy import base
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.protobuf import contents, coreml_metadata, with_coreml_metadata
+from ultralytics.deploy.script import write_script
 from ultralytics.errors import ModelError, RuntimeUnavailable
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.imports import require
@@ -33,6 +34,12 @@ _LARGEST = 64
 """Side of a dynamic input in strides: Core ML has to know a bound."""
 _LARGEST_BATCH = 16
 
+_LOAD = """import coremltools
+
+FILE = str(Path(__file__).with_suffix(""))
+MODEL = coremltools.models.MLModel(FILE, compute_units=coremltools.ComputeUnit.CPU_ONLY)"""
+"""What the script beside a pipeline begins with."""
+
 
 def convert(job: ExportJob) -> ModelMetadata:
     """Trace and translate the network; 8 bits are those of the weights, while activations have 16."""
@@ -40,21 +47,35 @@ def convert(job: ExportJob) -> ModelMetadata:
     import torch
 
     options = job.options
-    with torch.no_grad():
-        traced = torch.jit.trace(job.network(), job.example(), check_trace=False)
+    if options.pipeline:
+        from ultralytics.deploy import coreml_pipeline
+
+        traced, given = coreml_pipeline.trace(job), coreml_pipeline.picture_input(job)
+        precision = coreml_pipeline.precision(options.bits)
+    else:
+        with torch.no_grad():
+            traced = torch.jit.trace(job.network(), job.example(), check_trace=False)
+        given = coremltools.TensorType("images", shape=_shape(job), dtype=np.float32)
+        precision = coremltools.precision.FLOAT32 if options.bits == 32 else coremltools.precision.FLOAT16
     model = coremltools.convert(
         traced,
         source="pytorch",
-        inputs=[coremltools.TensorType("images", shape=_shape(job), dtype=np.float32)],
+        inputs=[given],
         outputs=[coremltools.TensorType("output")],
         convert_to="mlprogram",
-        compute_precision=coremltools.precision.FLOAT32 if options.bits == 32 else coremltools.precision.FLOAT16,
+        compute_precision=precision,
         minimum_deployment_target=coremltools.target.iOS15,
         skip_model_load=True,
     )
     if options.bits == 8:
         model = _quantize_weights(model, options.keep)
     model.save(str(job.artefact))
+    write_script(
+        job,
+        package="coremltools (macOS only)",
+        load=_LOAD,
+        run='MODEL.predict({"images": Image.fromarray(images[0])})["output"][0]',
+    )
     return job.metadata.with_tools(torch=torch.__version__, coremltools=coremltools.__version__)
 
 
@@ -145,7 +166,12 @@ class Backend(base.Backend):
 
     def infer(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Run a batch; see the base class."""
-        output = self.model.predict({"images": images})["output"]
+        given: Any = images
+        if self.metadata.pipeline:
+            from PIL import Image
+
+            given = Image.fromarray(images[0])
+        output = self.model.predict({"images": given})["output"]
         kind: type = np.float32
         if self.metadata.output == "classmap":  # a package has no 8-bit arrays: ids come as int32
             kind = np.uint8 if len(self.metadata.names) <= 256 else np.int32

@@ -5,7 +5,6 @@ An environment is built beside its place and moved there with its marker file, s
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib
 import json
@@ -22,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
+from ultralytics.deploy import integrity
 from ultralytics.deploy.format import Packages
 from ultralytics.deploy.pip_settings import uv_settings
 from ultralytics.errors import MissingDependency, ToolchainMissing
@@ -36,7 +36,10 @@ PYTHON = "3.11"
 _ALWAYS = ("numpy>=1.26", "pyyaml>=6.0")
 """What the package itself needs inside."""
 
-_NOT_FOR_UV = ("PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_VENV_SEED", "UV_PROJECT", "UV_WORKING_DIR")
+_NOT_FOR_UV = (
+    "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_VENV_SEED", "UV_PROJECT", "UV_WORKING_DIR",
+    "UV_COMPILE_BYTECODE",  # workers keep what they compile elsewhere
+)  # fmt: skip
 
 
 def key(packages: Packages) -> str:
@@ -69,7 +72,7 @@ def marker_of(folder: Path) -> dict[str, Any] | None:
 def fault(folder: Path, expected_key: str | None = None) -> str:
     """Say why a folder is not the environment that was made there, as the end of "it ..."; empty if it is.
 
-    File lists and sizes are compared, which takes some milliseconds, not the bytes of the files.
+    File lists and sizes are compared, not more; see `integrity.differences` for the bytes.
     """
     if not folder.is_dir():
         return "has not been made yet"
@@ -80,24 +83,15 @@ def fault(folder: Path, expected_key: str | None = None) -> str:
         return "was made from other pins"
     if not python_of(folder).exists():
         return "lost its Python"
-    return "" if marker.get("digest") == digest(folder) else "was changed after it was made"
+    return "" if marker.get("digest") == integrity.digest(folder) else "was changed after it was made"
 
 
-def digest(folder: Path) -> str:
-    """Hash what is installed: the packages' file lists, the sizes of their files, and what Python runs at its start."""
-    total = hashlib.sha256()
-    for site in _site_folders(folder):
-        for entry in sorted(site.iterdir()):
-            if entry.name == "__pycache__":
-                continue
-            total.update(f"\n{entry.name}:".encode())
-            record = entry / "RECORD"
-            if record.is_file():
-                content = record.read_bytes()
-                total.update(content + _sizes(site, content.decode()))
-            elif entry.suffix in {".pth", ".py"} and entry.is_file():
-                total.update(entry.read_bytes())
-    return total.hexdigest()
+def versions(packages: Packages, folder: Path | None = None) -> dict[str, str]:
+    """Tell the versions of pinned packages that are installed in an environment, or where this process looks."""
+    wanted = {_project(pin) for pin in packages.pins}
+    places = sys.path if folder is None else [str(site) for site in integrity.site_folders(folder)]
+    found = {_project(one.name): one.version for one in reversed([*metadata.distributions(path=places)])}
+    return {name: found[name] for name in sorted(wanted & found.keys())}
 
 
 def create(packages: Packages, folder: Path) -> None:
@@ -105,7 +99,7 @@ def create(packages: Packages, folder: Path) -> None:
 
     Raises:
         MissingDependency: uv is not installed.
-        ToolchainMissing: uv could not make the environment; the message is uv's.
+        ToolchainMissing: uv could not make the environment, and the message is uv's; or its files are not the wheels'.
     """
     uv = find_uv()
     partial = folder.with_name(f".{folder.name}.partial")
@@ -113,11 +107,12 @@ def create(packages: Packages, folder: Path) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     if packages.terms:
         LOGGER.warning("Licence of '%s': %s.", packages.name, packages.terms)
-    LOGGER.info("Making the environment '%s' in %s (about %d MB).", packages.name, folder, packages.megabytes)
+    LOGGER.info("Making the environment '%s' in %s.", packages.name, folder)
     try:
         _build(uv, packages, partial)
         if packages.npm:
             _npm(packages, partial)
+        _verify(packages, partial)
         _mark(uv, packages, partial)
         remove(folder)
         partial.rename(folder)
@@ -257,6 +252,16 @@ def _npm(packages: Packages, folder: Path) -> None:
         raise ToolchainMissing(f"npm could not install {', '.join(packages.npm)}:\n{result.stderr.strip()[-2000:]}")
 
 
+def _verify(packages: Packages, folder: Path) -> None:
+    """Compare what lies on disk with the hashes of the wheels' own lists; uv compared the wheels with their index."""
+    integrity.write_record(folder)
+    if faults := integrity.differences(folder):
+        raise ToolchainMissing(
+            f"The environment '{packages.name}' was not kept: what was installed is not what its wheels say. "
+            f"{integrity.summary(faults)}. Look for a full or failing disk, or a wheel of yours that was edited."
+        )
+
+
 def _mark(uv: str, packages: Packages, folder: Path) -> None:
     content = {
         "name": packages.name,
@@ -266,7 +271,7 @@ def _mark(uv: str, packages: Packages, folder: Path) -> None:
         "python": _config(folder).get("version_info", ""),
         "uv": _config(folder).get("uv", uv),
         "packages": _installed(folder),
-        "digest": digest(folder),
+        "digest": integrity.digest(folder),
         "bytes": size(folder),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
@@ -274,24 +279,8 @@ def _mark(uv: str, packages: Packages, folder: Path) -> None:
 
 
 def _installed(folder: Path) -> list[str]:
-    sites = [str(site) for site in _site_folders(folder)]
+    sites = [str(site) for site in integrity.site_folders(folder)]
     return sorted(f"{found.name}=={found.version}" for found in metadata.distributions(path=sites))
-
-
-def _site_folders(folder: Path) -> list[Path]:
-    return [folder / "Lib" / "site-packages"] if WINDOWS else sorted(folder.glob("lib/python*/site-packages"))
-
-
-def _sizes(site: Path, record: str) -> bytes:
-    """Sizes of the files of a package: caches are cleaned, and scanned for viruses, by programs that tell nobody."""
-    return ",".join(_size(f"{site}/{row[0]}") for row in csv.reader(record.splitlines()) if row).encode()
-
-
-def _size(path: str) -> str:
-    try:
-        return str(os.stat(path).st_size)  # noqa: PTH116 - there are ten thousands, and each Path costs more than this
-    except OSError:
-        return "gone"
 
 
 def _config(folder: Path) -> dict[str, str]:

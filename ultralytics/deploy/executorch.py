@@ -47,8 +47,17 @@ def _quantize(network: Any, job: ExportJob) -> Any:
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
-    quantizer.set_filter_function(lambda node: not _belongs(_module_names(node), job.options.keep))
+    class SparingQuantizer(XNNPACKQuantizer):
+        """Leaves out the layers that are kept: the filter of its parent is not asked about concatenations."""
+
+        def annotate(self, model: Any) -> Any:
+            annotated = super().annotate(model)
+            for node in annotated.graph.nodes:
+                if _belongs(_module_names(node), job.options.keep):
+                    node.meta.pop("quantization_annotation", None)
+            return annotated
+
+    quantizer = SparingQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     prepared = prepare_pt2e(network, quantizer)
     for images in job.calibration_images():
         prepared(torch.from_numpy(images))

@@ -17,7 +17,7 @@ OUTPUTS = ("classmap", "probs", "logits", "logits_lowres")
 """What a graph may return: ids, probabilities or logits at the input's size, or logits as the network makes them."""
 
 COMMON_OPTIONS = frozenset(
-    {"format", "imgsz", "device", "output", "verify", "toolchain", "data", "fraction", "verbose"}
+    {"format", "imgsz", "device", "output", "verify", "toolchain", "data", "fraction", "conf", "verbose"}
 )
 """Options of an export that mean something for every format."""
 
@@ -29,11 +29,12 @@ class Packages:
     Attributes:
         name: of the environment; rows that share it share the environment.
         imports: import names that tell whether the user's own environment will do.
-        pins: exact requirements, as pip writes them.
+        pins: exact requirements, as pip writes them; without hashes, since a user's own index may hold other builds.
         overrides: requirements that replace what the pins' own metadata asks for.
         programs: programs that must be on the PATH (java, node).
         npm: exact npm packages, as npm writes them; installed into the environment's folder.
-        megabytes: size of the environment, measured.
+        megabytes: what `yolo toolchains list` tells after the first use, on Linux x86-64 with torch for CPUs, in 10^6
+            bytes, rounded up to the next ten; 0 if it was never measured.
         extra: this distribution's extra that brings the packages; empty if there is none.
         terms: what the packages' licences ask of a user beyond the usual.
         alone: never in the user's process, even where everything is importable.

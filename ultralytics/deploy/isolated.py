@@ -44,6 +44,9 @@ class IsolatedBackend(base.Backend):
         device: for the backend.
         threads: for the backend.
 
+    Attributes:
+        environment: folder of the other environment.
+
     Raises:
         ModelError: the backend cannot use the artefact.
         RuntimeUnavailable: its process died, or this machine lacks what it needs.
@@ -62,6 +65,7 @@ class IsolatedBackend(base.Backend):
         threads: int = 1,
     ) -> None:
         python = toolchain.ensure(packages, policy)
+        self.environment = python.parents[1]
         self._path, self._name, self._lock, self._sender = path, packages.name, threading.Lock(), Sender()
         self._words: deque[str] = deque(maxlen=_WORDS)
         scratch = Path(tempfile.mkdtemp(prefix="ultralytics-"))

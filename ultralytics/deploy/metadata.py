@@ -33,10 +33,11 @@ class ModelMetadata:
         batch: images at once.
         channels: image channels.
         dynamic: whether batch, height and width are open.
-        output: what the graph returns, one of `OUTPUTS`.
+        output: what the graph returns, one of `OUTPUTS`; empty in artefacts of other tools, which do not say.
         pipeline: whether the graph takes uint8 images (1, H, W, C) RGB of any size.
         bits: precision of the weights.
-        normalization: how pixels become inputs: x · scale, channels in `order`.
+        normalization: how pixels become inputs from 0 to 1: x · scale of their type, three channels in `order`, others
+            in that of the file.
         letterbox: how images are fitted into `imgsz`: grey value of the padding, whether it is on both sides.
         calibration: temperature, threshold and the like.
         palette: (R, G, B) of each class; None for the default colours.
@@ -56,10 +57,12 @@ class ModelMetadata:
     batch: int = 1
     channels: int = 3
     dynamic: bool = False
-    output: str = "logits"
+    output: str = ""
     pipeline: bool = False
     bits: int = 32
-    normalization: dict[str, Any] = field(default_factory=lambda: {"scale": 1 / 255, "order": "RGB"})
+    normalization: dict[str, Any] = field(
+        default_factory=lambda: {"scale": {"uint8": 1 / 255, "uint16": 1 / 65535}, "order": "RGB"}
+    )
     letterbox: dict[str, Any] = field(default_factory=lambda: {"pad_value": 114, "center": True})
     calibration: dict[str, Any] = field(default_factory=dict)
     palette: list[list[int]] | None = None

@@ -16,16 +16,26 @@ from ultralytics.deploy import base
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.protobuf import onnx_metadata, with_onnx_metadata
-from ultralytics.deploy.qdq import quantize
+from ultralytics.deploy.qdq import quantize, silence_onnxruntime
 from ultralytics.deploy.script import write_script
 from ultralytics.errors import ModelError, RuntimeUnavailable
 from ultralytics.utils.files import write_atomic
 
 DEFAULT_OPSET = 17
 
+_LOAD = """\
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # importing the runtime would report to its maker
+import onnxruntime
+
+SESSION = onnxruntime.InferenceSession(str(Path(__file__).with_suffix("")))"""
+"""Lines of the script beside a pipeline."""
+
 
 def convert(job: ExportJob) -> ModelMetadata:
     """Trace the network, simplify the graph and, with 8 bits, quantise it on the calibration images."""
+    silence_onnxruntime()  # which the simplifier imports
     import onnx
     import torch
 
@@ -55,7 +65,7 @@ def convert(job: ExportJob) -> ModelMetadata:
     write_script(
         job,
         package="onnxruntime",
-        load='import onnxruntime\n\nSESSION = onnxruntime.InferenceSession(str(Path(__file__).with_suffix("")))',
+        load=_LOAD,
         run='SESSION.run(None, {"images": images})[0][0]',
     )
     return job.metadata.with_tools(**versions)
@@ -95,6 +105,7 @@ class Backend(base.Backend):
     """Runs a graph with ONNX Runtime."""
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
+        silence_onnxruntime()
         import onnxruntime
 
         self.metadata = read_metadata(path)

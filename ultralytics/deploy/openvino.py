@@ -47,8 +47,7 @@ def convert(job: ExportJob) -> ModelMetadata:
 def _quantize(model: Any, job: ExportJob) -> tuple[Any, str]:
     """Quantise weights and activations; returns the model and the tool's version."""
     nncf = _load("nncf")
-    images = job.calibration_images()
-    batches = [_as_pictures(batch) for batch in images] if job.options.pipeline else list(images)
+    batches = list(job.calibration_inputs())
     # Activations are asymmetric (MIXED), as SiLU's range is.
     quantized = nncf.quantize(
         model,
@@ -83,11 +82,6 @@ def _core() -> Any:
     of a data loader's worker, kills the process with SIGSEGV.
     """
     return _load("openvino").Core()
-
-
-def _as_pictures(batch: np.ndarray) -> np.ndarray:
-    """Turn images (1, C, H, W) in [0, 1] into what a pipeline takes: uint8 (1, H, W, C)."""
-    return np.ascontiguousarray((batch * 255).round().astype(np.uint8).transpose(0, 2, 3, 1))
 
 
 def _kept_nodes(layers: tuple[str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ultralytics.cfg import OPTIONS
 from ultralytics.deploy.format import COMMON_OPTIONS, Format
 from ultralytics.errors import ConfigError
 
@@ -58,12 +59,14 @@ class ExportOptions:
 
 
 def check_given(row: Format, given: Iterable[str]) -> None:
-    """Refuse options that mean nothing for a format.
+    """Refuse options that mean nothing for a format, or for an export at all.
 
     Raises:
         ConfigError: an option is not in the row; the message lists those that are.
     """
-    refused = sorted(set(given) & FORMAT_OPTIONS - row.options)
+    refused = sorted(
+        name for name in set(given) - row.options if name in FORMAT_OPTIONS or "export" not in OPTIONS[name].modes
+    )
     if refused:
         allowed = ", ".join(sorted(row.options)) or "none of its own"
         raise ConfigError(

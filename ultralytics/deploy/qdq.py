@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,13 @@ from ultralytics.deploy.base import ExportJob
 
 _QUANTIZED = ("Conv", "MatMul", "Add", "Mul", "Concat", "MaxPool", "Gemm")
 """What follows the logits is exact in float and costs accuracy in integers."""
+
+_LAYER = re.compile(r"(^|[/.])model\.\d+([/.]|$)")
+
+
+def silence_onnxruntime() -> None:
+    """Keep ONNX Runtime, before it is imported, from writing an identity into the user's home and telling its maker."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def quantize(
@@ -38,6 +46,7 @@ def quantize(
     Returns:
         Version of the tool.
     """
+    silence_onnxruntime()
     import onnx
     import onnxruntime
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -54,16 +63,17 @@ def quantize(
     prepared = job.folder / "prepared.onnx"
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     names = [node.name for node in onnx.load(str(prepared)).graph.node]
+    outside = [name for name in names if not _LAYER.search(name)]  # of a pipeline: its arithmetic on pixels and ids
     quantize_static(
         str(prepared),
         str(target),
-        Reader(job.calibration_images()),
+        Reader(job.calibration_inputs()),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8 if for_cpus else QuantType.QInt8,
         reduce_range=for_cpus,
         op_types_to_quantize=list(operators) or None,
-        nodes_to_exclude=kept_nodes(names, job.options.keep),
+        nodes_to_exclude=[*kept_nodes(names, job.options.keep), *(outside if job.options.pipeline else ())],
         extra_options=dict(details or {}),
     )
     return str(onnxruntime.__version__)

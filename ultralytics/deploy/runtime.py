@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ultralytics.deploy import environments
 from ultralytics.deploy.base import Backend
 from ultralytics.deploy.format import Format
 from ultralytics.errors import ConfigError, MissingDependency, MissingFile, RuntimeUnavailable
 from ultralytics.utils.imports import load
+from ultralytics.utils.side_effects import process_as_it_was
 
 
 def open_backend(
@@ -58,4 +60,10 @@ def open_backend(
 
 
 def _open(backend: type[Backend], path: Path, device: str, threads: int) -> Backend:
-    return backend(path, device=device, threads=threads)
+    with process_as_it_was():
+        return backend(path, device=device, threads=threads)
+
+
+def runtime_versions(row: Format, backend: Backend) -> dict[str, str]:
+    """Name the packages that run an open artefact of a format, with their versions; none where torch does."""
+    return {} if row.run is None else environments.versions(row.run, getattr(backend, "environment", None))

@@ -37,11 +37,11 @@ ONNX = Format(
     options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify", "pipeline"}), bits=(32, 16, 8),
     keeps=True, dynamic=True,
     convert=Packages(
-        name="onnx", extra="onnx", imports=("torch", "onnx", "onnxruntime", "onnxslim"), megabytes=932,
+        name="onnx", extra="onnx", imports=("torch", "onnx", "onnxruntime", "onnxslim"), megabytes=950,
         pins=(*_TORCH, "onnx==1.23.2", "onnxruntime==1.31.1", "onnxslim==0.1.98", "onnxscript==0.7.2"),
     ),
     run=Packages(
-        name="onnxruntime", extra="onnx", imports=("onnxruntime",), megabytes=120, pins=("onnxruntime==1.31.1",),
+        name="onnxruntime", extra="onnx", imports=("onnxruntime",), megabytes=140, pins=("onnxruntime==1.31.1",),
     ),
     verified="Linux x86-64, CPU",
 )  # fmt: skip
@@ -50,10 +50,10 @@ OPENVINO = Format(
     name="openvino", title="OpenVINO", suffix="_openvino_model", module="ultralytics.deploy.openvino", via="onnx",
     options=frozenset({"batch", "dynamic", "quantize", "pipeline"}), bits=(32, 16, 8), keeps=True, dynamic=True,
     convert=Packages(
-        name="openvino", extra="openvino", imports=("openvino", "nncf", "onnx"), megabytes=439,
+        name="openvino", extra="openvino", imports=("openvino", "nncf", "onnx"), megabytes=480,
         pins=("openvino==2026.4.1", "nncf==3.4.0", "onnx==1.23.2"),
     ),
-    run=Packages(name="openvino", extra="openvino", imports=("openvino",), megabytes=439,
+    run=Packages(name="openvino", extra="openvino", imports=("openvino",), megabytes=480,
                  pins=("openvino==2026.4.1", "nncf==3.4.0", "onnx==1.23.2")),
     verified="Linux x86-64, CPU",
 )  # fmt: skip
@@ -69,17 +69,18 @@ ENGINE = Format(
 
 COREML = Format(
     name="coreml", title="Core ML", suffix=".mlpackage", module="ultralytics.deploy.coreml",
-    options=frozenset({"batch", "dynamic", "quantize"}), bits=(32, 16, 8), keeps=True, dynamic=True,
+    options=frozenset({"batch", "dynamic", "pipeline", "quantize"}), bits=(32, 16, 8), keeps=True, dynamic=True,
     convert=Packages(
-        name="coreml", megabytes=823, imports=("torch", "coremltools"), alone=True,
+        name="coreml", megabytes=870, imports=("torch", "coremltools"), alone=True,
         pins=(*_TORCH, "coremltools==9.0", "numpy==2.3.5"),
     ),
-    run=Packages(name="coreml-runtime", imports=("coremltools",), pins=("coremltools==9.0", "numpy==2.3.5")),
+    run=Packages(name="coreml-runtime", imports=("coremltools", "PIL"),
+                 pins=("coremltools==9.0", "numpy==2.3.5", "pillow==13.0.0")),
     platforms=frozenset({"darwin"}), needs="macOS", verified="converts on Linux x86-64; numerics not",
 )  # fmt: skip
 
 _TENSORFLOW = Packages(
-    name="tensorflow", megabytes=2220, alone=True,
+    name="tensorflow", megabytes=2310, alone=True,
     pins=(
         "onnx2tf==1.28.8", "tensorflow==2.21.0", "tf-keras==2.21.0", "onnx==1.23.2", "onnx-graphsurgeon==0.6.1",
         "sng4onnx==2.0.1", "onnxruntime==1.31.1", "onnxslim==0.1.98", "psutil==7.2.2", "ai-edge-litert==2.3.0",
@@ -102,13 +103,13 @@ TFLITE = Format(
     name="tflite", title="LiteRT", suffix=".tflite", module="ultralytics.deploy.tflite", aliases=("litert",),
     options=_INT8, bits=(32, 16, 8), keeps=True,
     convert=Packages(
-        name="litert", megabytes=1790, alone=True,
+        name="litert", megabytes=1900, alone=True,
         pins=(
             *_TORCH, "litert-torch==0.10.0", "ai-edge-litert==2.3.0", "ai-edge-quantizer==0.10.0", "jax==0.10.2",
             "numpy==2.4.6",
         ),
     ),
-    run=Packages(name="litert-runtime", imports=("ai_edge_litert",), pins=("ai-edge-litert==2.3.0",), megabytes=122),
+    run=Packages(name="litert-runtime", imports=("ai_edge_litert",), pins=("ai-edge-litert==2.3.0",), megabytes=130),
     verified="Linux x86-64, CPU",
 )  # fmt: skip
 
@@ -123,14 +124,14 @@ TFJS = Format(
     name="tfjs", title="TF.js", suffix="_web_model", module="ultralytics.deploy.tfjs", via="saved_model",
     options=_FOLDER,
     convert=Packages(
-        name="tfjs", megabytes=2700, alone=True,
+        name="tfjs", megabytes=2820, alone=True,
         pins=(
             "tensorflowjs==4.22.0", "tensorflow==2.19.0", "tf-keras==2.19.0", "tensorflow-decision-forests==1.12.0",
             "ydf==0.12.0", "jax==0.10.2", "flax==0.12.8", "protobuf==5.29.6", "setuptools==80.10.2", "numpy==2.1.3",
         ),
     ),
     run=Packages(
-        name="tfjs-runtime", megabytes=151, alone=True, programs=("node",),
+        name="tfjs-runtime", megabytes=160, alone=True, programs=("node",),
         npm=(
             "@tensorflow/tfjs-core@4.22.0", "@tensorflow/tfjs-converter@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0",
         ),
@@ -139,7 +140,7 @@ TFJS = Format(
 )  # fmt: skip
 
 _PADDLE = Packages(
-    name="paddle", megabytes=1530, imports=("torch", "paddle", "x2paddle"), alone=True,
+    name="paddle", megabytes=1620, imports=("torch", "paddle", "x2paddle"), alone=True,
     # the last four are imported by paddle and x2paddle, which do not ask for them
     pins=(*_TORCH, "paddlepaddle==3.3.1", "x2paddle==1.6.0", "setuptools==84.2.1", "requests==2.34.2", "sympy==1.14.0",
           "six==1.17.0"),
@@ -152,15 +153,15 @@ PADDLE = Format(
 MNN = Format(
     name="mnn", title="MNN", suffix=".mnn", module="ultralytics.deploy.mnn", via="onnx",
     options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify"}), bits=(32, 16, 8), dynamic=True,
-    convert=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=144),
-    run=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=144),
+    convert=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=130),
+    run=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=130),
     verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 NCNN = Format(
     name="ncnn", title="NCNN", suffix="_ncnn_model", module="ultralytics.deploy.ncnn",
     options=frozenset({"batch", "quantize"}), bits=(32, 16), outputs=("logits_lowres", "logits", "probs"),
-    convert=Packages(name="ncnn", extra="ncnn", imports=("torch", "pnnx"), megabytes=1070,
+    convert=Packages(name="ncnn", extra="ncnn", imports=("torch", "pnnx"), megabytes=950,
                      pins=(*_TORCH, "pnnx==20261020", "ncnn==1.0.20261020")),
     run=Packages(name="ncnn-runtime", extra="ncnn", imports=("ncnn",), pins=("ncnn==1.0.20261020",), megabytes=100),
     verified="Linux x86-64, CPU",
@@ -169,8 +170,8 @@ NCNN = Format(
 IMX = Format(
     name="imx", title="Sony IMX500", suffix="_imx_model", module="ultralytics.deploy.imx",
     options=frozenset({"quantize"}), bits=(8,), outputs=("logits_lowres",),
-    convert=Packages(name="imx", alone=True, megabytes=1480, programs=("java",), pins=_IMX),
-    run=Packages(name="imx", alone=True, megabytes=1480, pins=_IMX),
+    convert=Packages(name="imx", alone=True, megabytes=1530, programs=("java",), pins=_IMX),
+    run=Packages(name="imx", alone=True, megabytes=1530, pins=_IMX),
     needs="an IMX500 camera for the packed file; the quantised ONNX runs on CPUs; making them takes Java",
     verified="Linux x86-64, CPU: the quantised ONNX; the packed file in no camera",
 )  # fmt: skip
@@ -191,9 +192,9 @@ RKNN = Format(
 EXECUTORCH = Format(
     name="executorch", title="ExecuTorch", suffix="_executorch_model", module="ultralytics.deploy.executorch",
     options=frozenset({"batch", "quantize"}), bits=(32, 8), keeps=True,
-    convert=Packages(name="executorch", extra="executorch", imports=("torch", "executorch", "torchao"), megabytes=1170,
+    convert=Packages(name="executorch", extra="executorch", imports=("torch", "executorch", "torchao"), megabytes=1230,
                      pins=(*_TORCH, "executorch==1.5.1", "torchao==0.18.0")),
-    run=Packages(name="executorch", extra="executorch", imports=("torch", "executorch"), megabytes=1170,
+    run=Packages(name="executorch", extra="executorch", imports=("torch", "executorch"), megabytes=1230,
                  pins=(*_TORCH, "executorch==1.5.1", "torchao==0.18.0")),
     verified="Linux x86-64, CPU",
 )  # fmt: skip
@@ -209,7 +210,7 @@ DEEPX = Format(
     name="deepx", title="DEEPX", suffix="_deepx_model", module="ultralytics.deploy.deepx", via="onnx",
     options=frozenset({"quantize", "opset", "simplify", "optimize"}), bits=(8,), outputs=("logits_lowres", "logits"),
     convert=Packages(
-        name="deepx", alone=True, megabytes=1610, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0"),
+        name="deepx", alone=True, megabytes=1650, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0"),
         terms="DEEPX lets only its customers, who have its hardware, use the compiler",
     ),
     run=None, needs="a DEEPX NPU with its runtime, DX-RT; the compiler's licence is for DEEPX's customers only",
@@ -217,7 +218,7 @@ DEEPX = Format(
 )  # fmt: skip
 
 _QNN = Packages(
-    name="qnn", megabytes=430, imports=("onnxruntime", "onnxruntime_qnn", "onnx"), alone=True,
+    name="qnn", megabytes=450, imports=("onnxruntime", "onnxruntime_qnn", "onnx"), alone=True,
     pins=("onnxruntime==1.31.1", "onnxruntime-qnn==2.7.0", "onnx==1.23.2"),
 )  # fmt: skip
 QNN = Format(

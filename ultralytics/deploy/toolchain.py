@@ -17,7 +17,7 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT, TimeoutExpired
 from typing import Any
 
-from ultralytics.deploy import environments
+from ultralytics.deploy import environments, integrity
 from ultralytics.deploy.confinement import end_process, ending, start_worker, tail
 from ultralytics.deploy.format import Packages
 from ultralytics.errors import ConfigError, ExportError, ToolchainMissing, unknown_name
@@ -93,9 +93,7 @@ def ensure(packages: Packages, policy: str = "ask") -> Path:
 
 def toolchains() -> list[ToolchainInfo]:
     """List the toolchains of the cache folder, by name."""
-    root = toolchain_folder()
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
-    return [_info(folder) for folder in folders if not folder.name.startswith(".")]
+    return [_info(folder) for folder in _folders()]
 
 
 def toolchain_table(infos: Iterable[ToolchainInfo]) -> str:
@@ -107,6 +105,21 @@ def toolchain_table(infos: Iterable[ToolchainInfo]) -> str:
     ]
     head = f"{'toolchain':40} {'size':>12}  {'made':10}  packages"
     return "\n".join([f"{len(lines)} toolchains in {toolchain_folder()}", *([head] if lines else []), *lines])
+
+
+def check(names: Iterable[str] | None = None) -> dict[str, str]:
+    """Compare every byte of toolchains with the hashes that were kept when they were made.
+
+    Args:
+        names: as `toolchains` has them; None for all.
+
+    Returns:
+        What is wrong with each, as the end of "it ..."; empty if nothing is.
+
+    Raises:
+        ConfigError: there is no toolchain of a name.
+    """
+    return {name: _damage(toolchain_folder() / name) for name in _named(names)}
 
 
 def clean(names: Iterable[str] | None = None) -> int:
@@ -122,15 +135,9 @@ def clean(names: Iterable[str] | None = None) -> int:
         ConfigError: there is no toolchain of a name; nothing is removed then.
     """
     root = toolchain_folder()
-    known = {info.name: info for info in toolchains()}
+    wanted = _named(names)
     if names is None:
-        partial = [path for path in root.glob(".*.partial") if path.is_dir()]
-        wanted = [*known, *(path.name[1:].removesuffix(".partial") for path in partial)]
-    else:
-        wanted = list(names)
-    for name in wanted:
-        if names is not None and name not in known:
-            raise ConfigError(unknown_name("toolchain", name, known))
+        wanted += [path.name[1:].removesuffix(".partial") for path in root.glob(".*.partial") if path.is_dir()]
     freed = 0
     for name in dict.fromkeys(wanted):
         with environments.locked(root / name):
@@ -193,6 +200,28 @@ def run_job(call: str, folder: Path, packages: Packages, policy: str = "ask", ti
         return result["value"]
 
 
+def _folders() -> list[Path]:
+    """Folders of the toolchains, by name; not those that are being made."""
+    root = toolchain_folder()
+    return sorted(path for path in root.glob("[!.]*") if path.is_dir())
+
+
+def _named(names: Iterable[str] | None) -> list[str]:
+    """Names of toolchains that exist; None: of all."""
+    known = [folder.name for folder in _folders()]
+    wanted = known if names is None else list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(unknown_name("toolchain", name, known))
+    return wanted
+
+
+def _damage(folder: Path) -> str:
+    if environments.marker_of(folder) is not None and (faults := integrity.differences(folder)):
+        return f"is not as it was made: {integrity.summary(faults)}"
+    return environments.fault(folder)
+
+
 def _folder(policy: str) -> Path:
     """Read a policy that is no word."""
     folder = Path(policy).expanduser()
@@ -207,8 +236,9 @@ def _allow(packages: Packages, policy: str, folder: Path, fault: str) -> None:
     if policy == "auto":
         return
     pins = ", ".join([*environments.requirements(packages), *packages.npm])
+    size = f"about {packages.megabytes} MB" if packages.megabytes else "space that was not measured"
     what = (
-        f"The environment '{packages.name}' in {folder} {fault}. It holds {pins}, takes about {packages.megabytes} MB, "
+        f"The environment '{packages.name}' in {folder} {fault}. It holds {pins}, takes {size}, "
         f"and leaves your own environment as it is.{packages.terms and f' Terms: {packages.terms}.'}"
     )
     if policy == "never":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,12 +25,21 @@ UNLABELLED_INT8 = 0.9
 MIN_IMAGES = 16
 """Images a comparison of pixels needs to mean something."""
 
+PHASES = ("preprocess", "inference", "postprocess")
+"""What a program does with an image at the input's size: pixels to input, input to outputs, outputs to result."""
+
 
 class Comparison(Protocol):
-    """A task's way to compare an artefact's answers with the network's."""
+    """A task's way to compare an artefact with the network; the results of both are of one kind, as class maps."""
 
-    def update(self, batch: Mapping[str, Any], expected: Any, answer: Sequence[np.ndarray]) -> None:
-        """Compare one batch; `expected` is what the network made of it."""
+    def read_network(self, outputs: Any, size: tuple[int, int]) -> Any:
+        """Make the result for an input of (height, width) of what the network returned."""
+
+    def read_artefact(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Any:
+        """Make the result for an input of (height, width) of what the artefact returned."""
+
+    def update(self, batch: Mapping[str, Any], network: tuple[Any, Any], artefact: tuple[Any, Any]) -> None:
+        """Compare one batch; of either the outputs and the result."""
 
     def figures(self) -> dict[str, float]:
         """Return the figures by name; `equal_pixels` and, where there are labels, `miou_drop` decide."""
@@ -46,9 +56,9 @@ class Report:
         images: images compared; 0 if nothing here runs it.
         data: where they come from.
         figures: see `Comparison`.
-        milliseconds: per image, the smallest of the runs: "prepare" (pixels to the artefact's input), "artefact" and
-            "torch"; with quantisation also its rival, "fp16" or "fp32".
-        megabytes: size of the artefact and of its rival.
+        milliseconds: per image; of the "artefact", of "torch" and, with quantisation, of the rivals "fp16" and "fp32":
+            the phases of its fastest run and their "total". All begin with pixels and end with the task's result.
+        megabytes: size of the artefact and of its rivals.
         calibration: what a quantised artefact was calibrated on.
         kept: layers that a quantised artefact has in higher precision.
         candidates: what was tried, each with the layers "kept" and the mIoU "drop" in points.
@@ -67,7 +77,7 @@ class Report:
     images: int = 0
     data: str = ""
     figures: dict[str, float] = field(default_factory=dict)
-    milliseconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, dict[str, float]] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
     calibration: str = ""
     kept: list[str] = field(default_factory=list)
@@ -96,7 +106,7 @@ class Report:
             checked = ", ".join(f"{name}: {value}" for name, value in self.checks.items()) or "nothing"
             return f"numerics not checked here: {self.reason} Checked on the file: {checked}."
         figures = ", ".join(f"{name} {_shown(name, value)}" for name, value in self.figures.items())
-        speed = ", ".join(f"{name} {value:.1f} ms" for name, value in self.milliseconds.items())
+        speed = ", ".join(latency(name, phases) for name, phases in self.milliseconds.items())
         verdict = "passed" if self.passed else "FAILED"
         kept = f"; in higher precision: {', '.join(self.kept)}" if self.kept else ""
         return (
@@ -108,12 +118,75 @@ def _shown(name: str, value: float) -> str:
     return f"{value:.3g}" if "error" in name else f"{100 * value:.3f} %"
 
 
+def latency(name: str, milliseconds: Mapping[str, float]) -> str:
+    """Say how long something takes, and which part of it: see `Report.milliseconds`."""
+    parts = " + ".join(f"{phase} {milliseconds[phase]:.1f}" for phase in PHASES)
+    return f"{name} {milliseconds['total']:.1f} ms ({parts})"
+
+
+class Runner:
+    """Takes images all the way to the task's result, and keeps the times of the fastest run.
+
+    Args:
+        preprocess: uint8 images (B, C, H, W), a tensor, to input.
+        inference: input to outputs.
+        postprocess: outputs and the (height, width) of the images to result.
+
+    Attributes:
+        milliseconds: per image; empty before the first run. See `Report`.
+    """
+
+    def __init__(
+        self,
+        preprocess: Callable[[Any], Any],
+        inference: Callable[[Any], Any],
+        postprocess: Callable[[Any, tuple[int, int]], Any],
+    ) -> None:
+        self.preprocess, self.inference, self.postprocess = preprocess, inference, postprocess
+        self.milliseconds: dict[str, float] = {}
+
+    @classmethod
+    def of_artefact(cls, backend: Backend, comparison: Comparison) -> Runner:
+        """Run an artefact; a pipeline's input are the pixels themselves."""
+        inputs = _pictures if backend.metadata.pipeline else _arrays
+        return cls(inputs, backend.infer, comparison.read_artefact)
+
+    @classmethod
+    def of_network(cls, network: Callable[[Any], Any], comparison: Comparison) -> Runner:
+        """Run the network, which takes float32 tensors (B, C, H, W) in [0, 1]."""
+        return cls(lambda images: images.float().div(255), network, comparison.read_network)
+
+    def __call__(self, images: Any) -> tuple[Any, Any]:
+        """Return outputs and result."""
+        marks = [time.perf_counter()]
+        inputs = self.preprocess(images)
+        marks.append(time.perf_counter())
+        outputs = self.inference(inputs)
+        marks.append(time.perf_counter())
+        result = self.postprocess(outputs, tuple(images.shape[2:]))
+        marks.append(time.perf_counter())
+        begins_and_ends = zip(PHASES, marks, marks[1:], strict=False)
+        taken = {phase: 1000 * (end - begin) / len(images) for phase, begin, end in begins_and_ends}
+        taken["total"] = sum(taken.values())
+        if taken["total"] < self.milliseconds.get("total", math.inf):
+            self.milliseconds = taken
+        return outputs, result
+
+
+def _arrays(images: Any) -> np.ndarray:
+    return np.ascontiguousarray(images.float().div(255).numpy())
+
+
+def _pictures(images: Any) -> np.ndarray:
+    return np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
+
+
 def compare(
     backend: Backend,
     network: Callable[[Any], Any],
     batches: Iterable[Mapping[str, Any]],
     comparison: Comparison,
-) -> tuple[int, dict[str, float]]:
+) -> tuple[int, dict[str, dict[str, float]]]:
     """Run the artefact and the network on the same images.
 
     Args:
@@ -123,35 +196,29 @@ def compare(
         comparison: takes both answers.
 
     Returns:
-        Images compared, and milliseconds per image: see `Report`.
+        Images compared, and the milliseconds of a `Report`.
     """
-    count, watch = 0, _Watch()
+    count, artefact, torch = 0, Runner.of_artefact(backend, comparison), Runner.of_network(network, comparison)
     for batch in batches:
-        images = batch["img"].float().div(255)
-        inputs = watch("prepare", len(images), _inputs, batch, backend.metadata)
-        answer = watch("artefact", len(images), backend.infer, inputs)
-        expected = watch("torch", len(images), network, images)
-        comparison.update(batch, expected, answer)
-        count += len(images)
-    return count, watch.milliseconds
+        comparison.update(batch, torch(batch["img"]), artefact(batch["img"]))
+        count += len(batch["img"])
+    return count, {"artefact": artefact.milliseconds, "torch": torch.milliseconds}
 
 
-def race(backends: Mapping[str, Backend], batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Run artefacts in turn on the same images, so that what else the machine does hits all alike.
+def race(runners: Mapping[str, Runner], batches: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Let runners take turns on the same images, so that what else the machine does hits all alike.
 
     Args:
-        backends: artefacts by name.
+        runners: by name.
         batches: see `compare`.
 
     Returns:
-        Milliseconds per image, the smallest of the runs.
+        The milliseconds of a `Report`, by name.
     """
-    watch = _Watch()
     for batch in batches:
-        for name, backend in backends.items():
-            inputs = _inputs(batch, backend.metadata)
-            watch(name, len(batch["img"]), backend.infer, inputs)
-    return watch.milliseconds
+        for runner in runners.values():
+            runner(batch["img"])
+    return {name: runner.milliseconds for name, runner in runners.items()}
 
 
 class Simulation(Backend):
@@ -169,26 +236,6 @@ class Simulation(Backend):
     def infer(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the next answers; the images have to come as they were asked."""
         return (np.stack([next(self.answers) for _ in images]),)
-
-
-class _Watch:
-    """Notes the smallest time per image that a call took."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    def __call__(self, name: str, images: int, function: Callable[..., Any], *arguments: Any) -> Any:
-        begin = time.perf_counter()
-        result = function(*arguments)
-        taken = 1000 * (time.perf_counter() - begin) / images
-        self.milliseconds[name] = min(self.milliseconds.get(name, taken), taken)
-        return result
-
-
-def _inputs(batch: Mapping[str, Any], metadata: ModelMetadata) -> np.ndarray:
-    if metadata.pipeline:
-        return np.ascontiguousarray(batch["img"].permute(0, 2, 3, 1).numpy())
-    return np.ascontiguousarray(batch["img"].float().div(255).numpy())
 
 
 def judge(report: Report, row: Format) -> None:

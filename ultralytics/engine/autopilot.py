@@ -6,7 +6,7 @@ All of it is measured on the user's own images. Layers are those that artefacts 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.verify import Report
+from ultralytics.nn.model import GraphModel
 from ultralytics.utils import LOGGER
 from ultralytics.utils.progress import progress
 
@@ -68,6 +69,23 @@ def layer_sensitivity(network: nn.Module, batches: Iterable[Tensor]) -> Ranking:
             answers = [_log_probabilities(network(batch)) for batch in images]
         ranking.append((name, _divergence(expected, answers)))
     return sorted(ranking, key=lambda entry: -entry[1])
+
+
+def layer_readers(network: nn.Module) -> dict[str, set[str]]:
+    """Find who takes what a layer returns: the next layers that have weights, and those without on the way to them.
+
+    Args:
+        network: holds a `GraphModel`, wrapped into whatever it is exported with.
+
+    Returns:
+        Names of the readers by the name of the layer.
+    """
+    graph = next(module for module in network.modules() if isinstance(module, GraphModel))
+    weighted, readers = _layers(network), dict[str, set[str]]()
+    for spec in reversed(graph.specs):  # so that the readers of a reader are known
+        direct = {f"model.{later.index}" for later in graph.specs if spec.index in later.sources}
+        readers[f"model.{spec.index}"] = direct.union(*(readers[name] for name in direct - weighted.keys()))
+    return readers
 
 
 def _layers(network: nn.Module) -> dict[str, nn.Module]:
@@ -127,24 +145,31 @@ def _divergence(expected: list[Tensor], actual: list[Tensor]) -> float:
 
 
 def spare_worst_layers(
-    first: Attempt, measure: Callable[[], Ranking], attempt: Callable[[tuple[str, ...]], Attempt]
+    first: Attempt,
+    ranking: Ranking,
+    readers: Mapping[str, Collection[str]],
+    attempt: Callable[[tuple[str, ...]], Attempt],
 ) -> Attempt:
     """Convert again, with the worst 1, 2, 4, … layers in higher precision, until the gate is met or half are kept.
 
+    Toolkits quantise a tensor for the sake of whoever reads it, even where a kept layer made it. What a layer returns
+    stays as it is only if its readers are kept as well.
+
     Args:
         first: attempt with no layer kept, which failed.
-        measure: see `layer_sensitivity`.
+        ranking: see `layer_sensitivity`.
+        readers: see `layer_readers`.
         attempt: converts and proves with layers kept.
 
     Returns:
         The attempt that met the gate, else the one that lost least. Its report lists all.
     """
-    ranking = measure()
     names = [name for name, _ in ranking]
     LOGGER.info("Layers that suffer most: " + ", ".join(f"{name} ({error:.2g})" for name, error in ranking[:5]))
     attempts, count = [first], 1
     while not _passed(attempts[-1]) and count <= len(names) // 2:
-        kept = tuple(names[:count])
+        worst = names[:count]
+        kept = tuple(dict.fromkeys([*worst, *(reader for name in worst for reader in sorted(readers[name]))]))
         LOGGER.info(f"Too much is lost: converting again with {', '.join(kept)} in higher precision")
         attempts.append(attempt(kept))
         count *= 2
@@ -163,15 +188,15 @@ def _drop(made: Attempt) -> float:
     return made.report.drop if made.report is not None else float("inf")
 
 
-def advice(rival: str, milliseconds: Mapping[str, float], megabytes: Mapping[str, float]) -> str:
-    """Say plainly which artefact is faster and which is smaller, the quantised one or its rival.
+def advice(milliseconds: Mapping[str, Mapping[str, float]], megabytes: Mapping[str, float]) -> str:
+    """Say plainly which artefact is faster and which is smaller, the quantised one or the fastest of its rivals.
 
     Args:
-        rival: name of the other precision: "fp16".
-        milliseconds: per image; of the quantised artefact as "artefact", of the other by its name.
-        megabytes: sizes, by the same names.
+        milliseconds: per image, "total" counts; of the quantised artefact as "artefact", of its rivals by name.
+        megabytes: sizes of these.
     """
-    mine, other = milliseconds["artefact"], milliseconds[rival]
+    rival = min(megabytes.keys() - {"artefact"}, key=lambda name: milliseconds[name]["total"])
+    mine, other = milliseconds["artefact"]["total"], milliseconds[rival]["total"]
     small, large = megabytes["artefact"], megabytes[rival]
     if abs(mine - other) < _SAME * other:
         speed = f"int8 and {rival} take about the same time here: {mine:.1f} and {other:.1f} ms"

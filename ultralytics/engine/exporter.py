@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import datetime
-import glob
 import itertools
 import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ultralytics.cfg import Config
 from ultralytics.deploy import FORMATS, Format, get_format
-from ultralytics.deploy.base import ANSWER_FILE, QUESTION_FILE, Backend, ExportJob
+from ultralytics.deploy.base import QUESTION_FILE, ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions, check_given, check_values
-from ultralytics.deploy.runtime import open_backend
 from ultralytics.deploy.toolchain import run_job
-from ultralytics.deploy.verify import MIN_IMAGES, Report, Simulation, compare, judge, machine_facts, race
-from ultralytics.engine.autopilot import Attempt, advice, layer_sensitivity, spare_worst_layers
+from ultralytics.deploy.verify import Report, latency
+from ultralytics.engine.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
+from ultralytics.engine.delivery import deliver, megabytes, scratch_folder
 from ultralytics.engine.events import CallbackList
-from ultralytics.engine.proof import ProofImages
+from ultralytics.engine.proof import Prover, reference_network
 from ultralytics.errors import ConfigError, ExportError, MissingDependency, RuntimeUnavailable, UltralyticsError
 from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.files import sha256
-from ultralytics.utils.torch_utils import select_device
+from ultralytics.utils.side_effects import process_as_it_was
 
 if TYPE_CHECKING:
     from ultralytics.tasks.spec import TaskSpec
 
 CALIBRATION_IMAGES = 64
-INT8_IMAGES = 128
-"""Labelled images, at most, on which a quantised artefact's mIoU is compared."""
-
 SENSITIVITY_IMAGES = 8
 """Calibration images that tell which layers suffer from quantisation."""
 
@@ -64,6 +59,7 @@ class Exporter:
 
     Attributes:
         report: how far the artefact can be trusted; None before it was looked at.
+        seconds: that it took to "convert", and to "prove" what was made.
     """
 
     def __init__(
@@ -79,6 +75,8 @@ class Exporter:
     ) -> None:
         self.row = get_format(config.format, FORMATS)
         check_given(self.row, given)
+        if config.conf is not None:
+            checkpoint = _with_threshold(checkpoint, config.conf)
         height, width = check_imgsz(config.imgsz, stride=max(checkpoint.stride))
         self.args = config.replace(imgsz=[height, width])
         self.given, self.task, self.checkpoint, self.source = given, task, checkpoint, source
@@ -88,8 +86,9 @@ class Exporter:
         beside = Path.cwd() if source is None else source.parent.absolute()  # a converter works in another folder
         self.folder = beside if os.access(beside, os.W_OK) else Path.cwd()
         self.artefact = self.folder / f"{name}{self.row.suffix}"
+        self.prove = Prover(self.row, task, checkpoint, self.args, given)
         self.report: Report | None = None
-        self._images: ProofImages | None = None
+        self.seconds = {"convert": 0.0, "prove": 0.0}
 
     def __call__(self) -> Path:
         """Convert, prove, deliver.
@@ -104,7 +103,7 @@ class Exporter:
         """
         self.callbacks.run("on_export_start", self)
         begin = time.perf_counter()
-        with self._scratch() as scratch:
+        with scratch_folder(self.artefact) as scratch:
             self.weights, self.calibration, self.calibrated_on = scratch / "weights.pt", None, ""
             save_checkpoint(self.weights, self.checkpoint)
             if self.options.bits == 8:
@@ -113,11 +112,10 @@ class Exporter:
             if self.options.bits == 8:
                 made = self._improve(made)
             self.report = made.report
-            if made.report is not None and made.report.passed is False:
-                self._refuse(made.job, made.report)
-            self._deliver(made.job, made.report)
-        seconds = time.perf_counter() - begin
-        LOGGER.info(f"{self.row.title}: {self.artefact} ({_megabytes(self.artefact):.1f} MB) in {seconds:.1f} s")
+            deliver(made.job, made.report, self.row, self.artefact)
+        self.seconds["convert"] = time.perf_counter() - begin - self.seconds["prove"]
+        seconds = f"{self.seconds['convert']:.1f} s, and {self.seconds['prove']:.1f} s to prove it"
+        LOGGER.info(f"{self.row.title}: {self.artefact} ({megabytes(self.artefact):.1f} MB) in {seconds}")
         self.callbacks.run("on_export_end", self)
         return self.artefact
 
@@ -170,20 +168,15 @@ class Exporter:
 
     # Converting -----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """Give a folder beside the artefact, so that the last step is a rename, and take it away whatever happens."""
-        folder = Path(tempfile.mkdtemp(prefix=f".{self.artefact.stem}-export-", dir=self.folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _attempt(self, options: ExportOptions, *, prove: bool = True) -> Attempt:
         """Make an artefact in a folder of its own and, if asked for, prove it."""
         folder = Path(tempfile.mkdtemp(prefix=f"{self.row.name}-", dir=self.weights.parent))
-        job = self._convert(self.row, options, self._metadata(options), folder)
-        return Attempt(job=job, report=self._prove(job) if prove and self.args.verify else None)
+        job, report = self._convert(self.row, options, self._metadata(options), folder), None
+        if prove and self.args.verify:
+            with self._proving():
+                report = self.prove(job)
+            report.calibration = self.calibrated_on
+        return Attempt(job=job, report=report)
 
     def _convert(self, row: Format, options: ExportOptions, metadata: ModelMetadata, folder: Path) -> ExportJob:
         """Make an artefact, after the intermediate ones it is made from."""
@@ -195,7 +188,7 @@ class Exporter:
             source = self._convert(via, wanted, metadata, folder / via.name).artefact
         folder.mkdir(parents=True, exist_ok=True)
         if row is self.row and row.run is None and self.args.verify:  # its toolkit may answer while it converts
-            self.images.write_question(folder / QUESTION_FILE, self._count(), options.batch)
+            self.prove.images.write_question(folder / QUESTION_FILE, self.prove.count(options.bits), options.batch)
         job = ExportJob(
             folder=folder,
             artefact=folder / f"{self.artefact.name.removesuffix(self.row.suffix)}{row.suffix}",
@@ -220,179 +213,73 @@ class Exporter:
             job.save()
             found = run_job(f"{row.module}:convert", job.folder, row.convert, self.args.toolchain, TIME_LIMIT)
             return ModelMetadata.from_dict(found, where=job.artefact) if found else job.metadata
-        before = Path.cwd()
         try:
-            made: ModelMetadata | None = row.resolve("convert")(job)
+            with process_as_it_was():
+                made: ModelMetadata | None = row.resolve("convert")(job)
         except UltralyticsError:
             raise
         except Exception as error:
             raise ExportError(f"{row.title} could not be made: {type(error).__name__}: {error}") from error
-        finally:
-            os.chdir(before)
         return made or job.metadata
 
     def _calibrate(self, path: Path) -> Path:
-        count = self.images.write_calibration(path, CALIBRATION_IMAGES, self.args.fraction, self.options.batch)
+        images = self.prove.images
+        count = images.write_calibration(path, CALIBRATION_IMAGES, self.args.fraction, self.options.batch)
         self.calibrated_on = f"{count} images of {self.args.data} (train)"
         LOGGER.info(f"{self.row.title}: calibrated on {self.calibrated_on}")
         return path
 
-    @property
-    def images(self) -> ProofImages:
-        """The images to prove and calibrate with, opened when first needed."""
-        if self._images is None:
-            validator, checkpoint = self.task.resolve("validator"), self.checkpoint
-            self._images = ProofImages.find(
-                self.args, validator, checkpoint.names, checkpoint.ch, asked="data" in self.given
-            )
-        return self._images
-
-    # Proving --------------------------------------------------------------------------------------------------------
-
-    def _prove(self, job: ExportJob) -> Report:
-        """Compare the artefact with the network; where nothing here runs it, look at the file."""
-        report = Report(
-            artefact=self.artefact.name,
-            format=self.row.name,
-            bits=job.options.bits,
-            calibration=self.calibrated_on,
-            kept=list(job.options.keep),
-            megabytes={"artefact": _megabytes(job.artefact)},
-        )
-        try:
-            backend = self._open(job)
-        except (RuntimeUnavailable, MissingDependency) as error:
-            report.reason = str(error)
-            report.checks = self._inspect(job)
-        else:
-            with closing(backend):
-                self._compare(job, backend, report)
-            judge(report, self.row)
-        report.runtime = {**machine_facts(), **job.metadata.tools}
-        LOGGER.info(f"{self.row.title}: {report.text()}")
-        return report
-
-    def _open(self, job: ExportJob) -> Backend:
-        """Open an artefact, or what its toolkit answered while it converted."""
-        answers = job.folder / ANSWER_FILE
-        if answers.is_file():
-            return Simulation(answers, metadata=job.metadata)
-        return open_backend(
-            job.artefact,
-            self.row,
-            device=str(select_device(self.args.device)) if "device" in self.given else self.row.device,
-            threads=torch.get_num_threads(),
-            policy=self.args.toolchain,
-            runtime=self.args.runtime,
-        )
-
-    def _count(self) -> int:
-        """Images to prove with: pixels need a few, the mIoU that quantisation costs needs more."""
-        if self.options.bits != 8 or self.images.dataset is None:
-            return MIN_IMAGES
-        return max(MIN_IMAGES, min(len(self.images.dataset), INT8_IMAGES))
-
-    def _compare(self, job: ExportJob, backend: Backend, report: Report) -> None:
-        comparison = self.task.resolve("comparison")(backend.metadata, labelled=self.images.labelled)
-        with torch.inference_mode():
-            batches = self.images.batches(self._count(), self.options.batch)
-            report.images, report.milliseconds = compare(backend, self._network(job), batches, comparison)
-        report.data, report.figures = self.images.title, comparison.figures()
-        if isinstance(backend, Simulation) or self.row.emulated:
-            report.reason = "answers of the toolkit's simulator, whose speed says nothing"
-            del report.milliseconds["artefact"]
-
-    def _network(self, job: ExportJob) -> nn.Module:
-        """Build the network in single precision, as it answers in training's validation."""
-        return replace(job, options=replace(self.options, output="logits_lowres", pipeline=False)).network()
+    # Quantising -----------------------------------------------------------------------------------------------------
 
     def _improve(self, made: Attempt) -> Attempt:
         """Keep layers out of a quantisation that costs too much, and tell whether it pays."""
         if made.report is not None and made.report.passed is False and self.row.keeps:
+            network = reference_network(made.job)
+            ranking = layer_sensitivity(network, _sample(made.job))
             made = spare_worst_layers(
-                made,
-                lambda: layer_sensitivity(self._network(made.job), _sample(made.job)),
-                lambda kept: self._attempt(replace(self.options, keep=kept)),
+                made, ranking, layer_readers(network), lambda kept: self._attempt(replace(self.options, keep=kept))
             )
         if made.report is not None and made.report.passed:
             self._race(made, made.report)
         return made
 
     def _race(self, made: Attempt, report: Report) -> None:
-        """Compare size and speed with the same format in more bits."""
-        bits = next((bits for bits in (16, 32) if bits in self.row.bits), None)
-        if bits is None or "artefact" not in report.milliseconds:
+        """Compare size and speed with the same format in more bits; which of those is faster depends on the machine."""
+        rivals = [bits for bits in self.row.bits if bits > 8]
+        if not rivals or "artefact" not in report.milliseconds:
             return
-        name = f"fp{bits}"
+        jobs = {"artefact": made.job}
         try:
-            rival = self._attempt(replace(self.options, bits=bits), prove=False).job
-            with closing(self._open(made.job)) as mine, closing(self._open(rival)) as other:
-                batches = self.images.batches(MIN_IMAGES, self.options.batch)
-                report.milliseconds |= race({"artefact": mine, name: other}, batches)
+            with self._proving():
+                for bits in rivals:
+                    jobs[f"fp{bits}"] = self._attempt(replace(self.options, bits=bits), prove=False).job
+                report.milliseconds |= self.prove.race(jobs)
         except (ExportError, RuntimeUnavailable, MissingDependency) as error:
-            LOGGER.warning(f"{self.row.title}: not compared with {name}: {error}")
+            LOGGER.warning(f"{self.row.title}: not compared with more bits: {error}")
             return
-        report.megabytes[name] = _megabytes(rival.artefact)
-        report.advice = advice(name, report.milliseconds, report.megabytes)
-        LOGGER.info(f"{self.row.title}: {report.advice}")
+        report.megabytes = {name: megabytes(job.artefact) for name, job in jobs.items()}
+        report.advice = advice(report.milliseconds, report.megabytes)
+        split = ", ".join(latency(name, report.milliseconds[name]) for name in jobs)
+        LOGGER.info(f"{self.row.title}: {report.advice}; per image {split}")
 
-    def _inspect(self, job: ExportJob) -> dict[str, Any]:
-        """Check what can be checked on the file itself."""
-        checks: dict[str, Any] = {"metadata": bool(job.metadata.names)}
-        try:
-            inspect: Callable[[Path], Mapping[str, Any]] = self.row.resolve("inspect")
-        except AttributeError:
-            return checks
-        try:
-            return {**checks, **inspect(job.artefact)}
-        except ImportError as error:
-            return {**checks, "operators": f"not read: {error}"}
+    @contextmanager
+    def _proving(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds["prove"] += time.perf_counter() - begin
 
-    # Delivering -----------------------------------------------------------------------------------------------------
 
-    def _refuse(self, job: ExportJob, report: Report) -> None:
-        """Keep an artefact that failed under a name that says so."""
-        kept = self.artefact.with_name(f"{self.artefact.name.removesuffix(self.row.suffix)}-failed{self.row.suffix}")
-        _place(job, kept)
-        report.save(_report_file(kept))
-        raise ExportError(
-            f"{self.row.title} answers differently than the network: {report.text()}. It was kept as '{kept}'. "
-            "verify=False delivers it all the same."
+def _with_threshold(checkpoint: Checkpoint, conf: float) -> Checkpoint:
+    """Put the user's threshold in the place of the one that training found."""
+    if checkpoint.nc != 1:
+        raise ConfigError(
+            f"conf={conf} at an export is the threshold of a model of one class, and this one has {checkpoint.nc}. "
+            "Give conf= when you predict, from an artefact of logits or probabilities."
         )
-
-    def _deliver(self, job: ExportJob, report: Report | None) -> None:
-        if report is not None and report.passed is not None:
-            self.row.resolve("embed")(job.artefact, replace(job.metadata, parity=report.figures))
-        _place(job, self.artefact)
-        _report_file(self.artefact).unlink(missing_ok=True)  # it was of what lay here before
-        if report is not None:
-            report.save(_report_file(self.artefact))
+    return replace(checkpoint, calibration={**checkpoint.calibration, "threshold": conf})
 
 
 def _sample(job: ExportJob) -> Iterator[Tensor]:
     """Yield a few of the calibration images."""
     count = max(SENSITIVITY_IMAGES // job.options.batch, 1)
-    yield from map(torch.tensor, itertools.islice(job.calibration_images(), count))
-
-
-def _report_file(artefact: Path) -> Path:
-    return artefact.with_name(f"{artefact.name}.report.json")
-
-
-def _place(job: ExportJob, target: Path) -> None:
-    """Put an artefact in its place, with what lies beside it: its metadata, or a script that runs it."""
-    _replace(job.artefact, target)
-    for extra in job.folder.glob(f"{glob.escape(job.artefact.name)}.*"):
-        _replace(extra, target.with_name(target.name + extra.name.removeprefix(job.artefact.name)))
-
-
-def _replace(made: Path, target: Path) -> None:
-    """Put a file or folder in its place; what lay there is gone only when the new one is there."""
-    if target.is_dir():  # which nothing can replace, unless it is empty
-        target.rename(made.parent / "replaced")
-    made.replace(target)
-
-
-def _megabytes(path: Path) -> float:
-    files = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files) / 1e6
+    yield from map(torch.from_numpy, itertools.islice(job.calibration_images(), count))

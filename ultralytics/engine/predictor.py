@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ultralytics.cfg import Config
+from ultralytics.data.imread import to_depth
 from ultralytics.data.sources import Frame, Source, load_source
 from ultralytics.data.sources.rasters import windowed
 from ultralytics.engine.events import CallbackList
@@ -206,10 +207,11 @@ class BasePredictor:
         return Prepared(frames, self.pack([frame.image for frame in frames], geometries), geometries)
 
     def pack(self, pictures: Sequence[np.ndarray], geometries: Sequence[LetterboxGeometry]) -> Tensor:
-        """Place (H, W, C) pictures of one type in an input (B, C, H, W), float RGB in [0, 1] on the device."""
-        canvas = np.empty((len(pictures), *geometries[0].shape, pictures[0].shape[2]), pictures[0].dtype)
+        """Place (H, W, C) pictures, uint8 or uint16, in an input (B, C, H, W), float RGB in [0, 1] on the device."""
+        depth = max((picture.dtype for picture in pictures), key=lambda dtype: dtype.itemsize)
+        canvas = np.empty((len(pictures), *geometries[0].shape, pictures[0].shape[2]), depth)
         for slot, picture, geometry in zip(canvas, pictures, geometries, strict=True):
-            letterbox(picture, geometry, out=slot)
+            letterbox(to_depth(picture, depth), geometry, out=slot)
             if slot.shape[2] == 3:
                 cv2.cvtColor(slot, cv2.COLOR_BGR2RGB, dst=slot)
         # (B, H, W, C) in memory is channels_last: no copy is made to get there.
@@ -218,7 +220,7 @@ class BasePredictor:
 
     def _whole(self, frame: Frame) -> Prepared:
         """Take a picture as it is: the graph resizes it."""
-        picture = np.ascontiguousarray(frame.image[..., ::-1])
+        picture = np.ascontiguousarray(to_depth(frame.image, np.uint8)[..., ::-1])  # such graphs take bytes
         return Prepared([frame], torch.from_numpy(picture)[None], [LetterboxGeometry.padded(picture.shape[:2])])
 
     def _prepare_tensors(self, frames: Sequence[Frame]) -> Prepared:

@@ -1,140 +1,144 @@
-"""The images an export is proved and calibrated with: the user's own where they are known, else drawn scenes."""
+"""Proof: an artefact is compared with the network it was made from or, where nothing runs it, looked at as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 import torch
+from torch import nn
 
 from ultralytics.cfg import Config
-from ultralytics.data.dataset import BaseDataset
-from ultralytics.data.scenes import scene
-from ultralytics.data.spec import DatasetSpec
-from ultralytics.errors import ConfigError, DatasetError, DownloadError, MissingFile
+from ultralytics.deploy import Format
+from ultralytics.deploy.base import ANSWER_FILE, Backend, ExportJob
+from ultralytics.deploy.runtime import open_backend, runtime_versions
+from ultralytics.deploy.verify import MIN_IMAGES, Report, Runner, Simulation, compare, judge, machine_facts, race
+from ultralytics.engine.delivery import megabytes
+from ultralytics.engine.proof_images import ProofImages
+from ultralytics.errors import MissingDependency, RuntimeUnavailable
+from ultralytics.nn.checkpoint import Checkpoint
 from ultralytics.utils import LOGGER
-from ultralytics.utils.ops.letterbox import LetterboxGeometry, letterbox
-from ultralytics.utils.progress import progress
+from ultralytics.utils.torch_utils import select_device
 
-_SCENE = (288, 576)
+if TYPE_CHECKING:
+    from ultralytics.tasks.spec import TaskSpec
+
+INT8_IMAGES = 128
+"""Labelled images, at most, on which a quantised artefact's mIoU is compared."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProofImages:
-    """Images of one size, with labels where there are any.
+class Prover:
+    """Proves what one export makes.
 
-    Attributes:
-        title: what to call them.
-        imgsz: (height, width) of the network's input.
-        channels: image channels.
-        dataset: the validation split; None for drawn scenes.
-        open_training: opens the training split; None where there is no dataset.
-        labelled: whether the classes of the dataset are those of the network.
+    Args:
+        row: the format.
+        task: row of the model's task.
+        checkpoint: the model.
+        config: options of the export.
+        given: names of the options that the user gave.
     """
 
-    title: str
-    imgsz: tuple[int, int]
-    channels: int
-    dataset: BaseDataset | None = None
-    open_training: Callable[[], BaseDataset] | None = None
-    labelled: bool = False
+    def __init__(self, row: Format, task: TaskSpec, checkpoint: Checkpoint, config: Config, given: set[str]) -> None:
+        self.row, self.task, self.checkpoint, self.args, self.given = row, task, checkpoint, config, given
 
-    @classmethod
-    def find(
-        cls, config: Config, validator: Any, names: Mapping[int, str], channels: int, *, asked: bool
-    ) -> ProofImages:
-        """Open the dataset that was named or that the checkpoint remembers.
+    @cached_property
+    def images(self) -> ProofImages:
+        """The images to prove and calibrate with, opened when first needed."""
+        validator, checkpoint = self.task.resolve("validator"), self.checkpoint
+        return ProofImages.find(self.args, validator, checkpoint.names, checkpoint.ch, asked="data" in self.given)
 
-        Args:
-            config: options of the export; `data` is the dataset, `imgsz` (height, width).
-            validator: the task's validator, which knows how to open a split.
-            names: classes of the network.
-            channels: image channels of the network.
-            asked: whether the user named the dataset; one that is only remembered may be gone.
-        """
-        height, width = config.imgsz  # type: ignore[misc]
-        unknown = cls(title="drawn scenes", imgsz=(height, width), channels=channels)
-        if not config.data:
-            return unknown
-        try:
-            spec = DatasetSpec.load(config.data, fetch=asked)
-        except (MissingFile, DatasetError, DownloadError) as error:
-            if asked:
-                raise
-            LOGGER.info(f"The dataset '{config.data}' that the model was trained on is not here: {error}")
-            return unknown
-        if spec.channels != channels:
-            raise ConfigError(f"'{config.data}' has images of {spec.channels} channels, the model takes {channels}.")
-        fixed = config.replace(imgsz=max(height, width), rect=False, mode="val", cache=False)
+    def count(self, bits: int) -> int:
+        """Images to prove with: pixels need a few, the mIoU that quantisation costs needs more."""
+        if bits != 8 or self.images.dataset is None:
+            return MIN_IMAGES
+        return max(MIN_IMAGES, min(len(self.images.dataset), INT8_IMAGES))
 
-        def open_split(split: str) -> BaseDataset:
-            dataset: BaseDataset = validator.build_dataset(fixed.replace(split=split), spec)
-            dataset.shapes[:] = (height, width)
-            return dataset
-
-        return cls(
-            title=f"{spec.title} ({config.split})",
-            imgsz=(height, width),
-            channels=channels,
-            dataset=open_split(config.split),
-            open_training=lambda: open_split("train"),
-            labelled=dict(spec.names) == dict(names),
+    def __call__(self, job: ExportJob) -> Report:
+        """Compare an artefact with the network; where nothing here runs it, look at the file."""
+        report = Report(
+            artefact=job.artefact.name,
+            format=self.row.name,
+            bits=job.options.bits,
+            kept=list(job.options.keep),
+            megabytes={"artefact": megabytes(job.artefact)},
         )
+        try:
+            backend = self._open(job)
+        except (RuntimeUnavailable, MissingDependency) as error:
+            report.reason = str(error)
+            report.checks = self._inspect(job)
+        else:
+            with closing(backend):
+                self._compare(job, backend, report)
+            judge(report, self.row)
+            report.runtime = runtime_versions(self.row, backend)
+        report.runtime = {**machine_facts(), **job.metadata.tools, **report.runtime}
+        LOGGER.info(f"{self.row.title}: {report.text()}")
+        return report
 
-    def batches(self, count: int, batch: int) -> Iterator[Mapping[str, Any]]:
-        """Yield whole batches of `count` images or a little more; a small split begins again, so that all are full."""
-        total = -(-count // batch) * batch
-        for start in progress(range(0, total, batch), desc="comparing", leave=False):
-            yield self._batch(range(start, start + batch))
-
-    def _batch(self, indices: Sequence[int]) -> Mapping[str, Any]:
-        if self.dataset is None:
-            return {"img": torch.from_numpy(np.stack([self._scene(index) for index in indices]))}
-        picked: Mapping[str, Any] = self.dataset.collate([self.dataset[index % len(self.dataset)] for index in indices])
-        return picked
-
-    def _scene(self, index: int) -> np.ndarray:
-        picture = scene((2026, index), _SCENE)[0]
-        fitted = letterbox(picture, LetterboxGeometry.fit(picture.shape[:2], self.imgsz))
-        planes = cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)
-        return np.ascontiguousarray(np.resize(planes, (self.channels, *self.imgsz)))
-
-    def write_question(self, path: Path, count: int, batch: int) -> None:
-        """Write what `batches` yields, as float32 (N, C, H, W) in [0, 1], for toolkits that answer while converting."""
-        batches = self.batches(count, batch)
-        images = [picked["img"].float().div(255).numpy() for picked in batches]
-        np.save(path, np.concatenate(images))
-
-    def write_calibration(self, path: Path, limit: int, fraction: float, batch: int) -> int:
-        """Write images for quantisation as float32 (N, C, H, W) in [0, 1].
+    def race(self, jobs: Mapping[str, ExportJob]) -> dict[str, dict[str, float]]:
+        """Let artefacts take turns.
 
         Args:
-            path: .npy file to write.
-            limit: images at most.
-            fraction: share of the training split to use, spread over all of it.
-            batch: images come in whole batches; a small split begins again.
+            jobs: made the artefacts, by the names that the times are to have; batches are alike.
 
         Returns:
-            How many different images they are.
+            See `Report.milliseconds`.
 
         Raises:
-            ConfigError: there is no dataset, and a generic one would calibrate for images that never come.
+            RuntimeUnavailable: one does not run here.
+            MissingDependency: what runs it is not here.
         """
-        if self.open_training is None:
-            raise ConfigError(
-                "quantize=8 is calibrated on your own images, and no dataset is known: give data=dataset.yaml."
-            )
-        dataset = self.open_training()
-        count = min(max(round(len(dataset) * fraction), 1), limit)
-        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-        chosen = np.resize(chosen, -(-count // batch) * batch)
-        array = np.lib.format.open_memmap(path, "w+", np.float32, (len(chosen), self.channels, *self.imgsz))
-        for slot, index in zip(array, progress(chosen.tolist(), desc="calibration images", leave=False), strict=True):
-            slot[:] = dataset.collate([dataset[index]])["img"][0].numpy()
-            slot /= 255
-        array.flush()
-        return count
+        with ExitStack() as opened, torch.inference_mode():
+            backends = {name: opened.enter_context(closing(self._open(job))) for name, job in jobs.items()}
+            runners = {name: Runner.of_artefact(one, self._comparison(one)) for name, one in backends.items()}
+            return race(runners, self.images.batches(MIN_IMAGES, next(iter(jobs.values())).options.batch))
+
+    def _open(self, job: ExportJob) -> Backend:
+        """Open an artefact, or what its toolkit answered while it converted."""
+        answers = job.folder / ANSWER_FILE
+        if answers.is_file():
+            return Simulation(answers, metadata=job.metadata)
+        return open_backend(
+            job.artefact,
+            self.row,
+            device=str(select_device(self.args.device)) if "device" in self.given else self.row.device,
+            threads=torch.get_num_threads(),
+            policy=self.args.toolchain,
+            runtime=self.args.runtime,
+        )
+
+    def _comparison(self, backend: Backend) -> Any:
+        return self.task.resolve("comparison")(backend.metadata, labelled=self.images.labelled)
+
+    def _compare(self, job: ExportJob, backend: Backend, report: Report) -> None:
+        comparison = self._comparison(backend)
+        network = reference_network(job).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with torch.inference_mode():
+            batches = self.images.batches(self.count(job.options.bits), job.options.batch)
+            report.images, report.milliseconds = compare(backend, network, batches, comparison)
+        report.data, report.figures = self.images.title, comparison.figures()
+        if isinstance(backend, Simulation) or self.row.emulated:
+            report.reason = "answers of the toolkit's simulator, whose speed says nothing"
+            del report.milliseconds["artefact"]
+
+    def _inspect(self, job: ExportJob) -> dict[str, Any]:
+        """Check what can be checked on the file itself."""
+        checks: dict[str, Any] = {"metadata": bool(job.metadata.names)}
+        try:
+            inspect: Callable[[Path], Mapping[str, Any]] = self.row.resolve("inspect")
+        except AttributeError:
+            return checks
+        try:
+            return {**checks, **inspect(job.artefact)}
+        except ImportError as error:
+            return {**checks, "operators": f"not read: {error}"}
+
+
+def reference_network(job: ExportJob) -> nn.Module:
+    """Build the network of a job in single precision, returning logits (B, C, h, w) as it makes them."""
+    return replace(job, options=replace(job.options, output="logits_lowres", pipeline=False)).network()

@@ -39,6 +39,8 @@ from ultralytics.utils.torch_utils import (
 
 _MAX_GRADIENT_NORM = 10.0
 _MAX_RETRIES = 3
+_FEW_UPDATES = 100
+"""Optimizer steps below which a network hardly leaves its initial weights."""
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -189,7 +191,7 @@ class BaseTrainer(TrainingSetup):
                 plot_results(self.csv.path)
             self.callbacks.run("on_fit_epoch_end", self)
             hours = self.loop.elapsed / 3600
-            LOGGER.info(f"{self.loop.epoch} epochs in {hours:.3f} h; best epoch {self.loop.best_epoch}: {self.best}")
+            LOGGER.info(f"Epochs: {self.loop.epoch} in {hours:.3f} h; best epoch {self.loop.best_epoch}: {self.best}")
         self.callbacks.run("on_train_end", self)
         self.callbacks.run("teardown", self)
         return result
@@ -247,10 +249,8 @@ class BaseTrainer(TrainingSetup):
     def _recover(self, error: NonFiniteLoss, retries: int) -> None:
         """Go back to the last checkpoint, in full precision; never train an epoch on NaN."""
         if retries > _MAX_RETRIES or not (self.loop.epoch and self.args.save):
-            raise TrainingError(
-                f"{error} Weights up to epoch {self.loop.epoch} are in {self.last.parent}. "
-                "Look at those images and labels, or lower lr0."
-            ) from error
+            kept = f" Weights up to epoch {self.loop.epoch} are in {self.last.parent}." if self.loop.epoch else ""
+            raise TrainingError(f"{error}{kept} Look at those images and labels, or lower lr0.") from error
         LOGGER.warning(f"{error} Going back to epoch {self.loop.epoch} without mixed precision ({retries} of 3).")
         self.amp = False
         self._restore(load_checkpoint(self.last))
@@ -325,6 +325,12 @@ class BaseTrainer(TrainingSetup):
             f"Training {self.loop.epochs} epochs of {steps} batches ({len(self.train_set)} images, batch {self.batch}, "
             f"accumulated to {self.batch * self._full_accumulation()}) on {self.device} into {self.save_dir}"
         )
+        updates = self.loop.epochs * math.ceil(steps / self._full_accumulation())
+        if updates < _FEW_UPDATES and self._full_accumulation() > 1:
+            LOGGER.warning(
+                f"The weights will change only about {updates} times. For so few images give nbs={self.batch}, which "
+                "adds no batches up, or more epochs."
+            )
 
     def _close_loaders(self) -> None:
         for loader in (self.loader, self.val_loader):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,15 @@ class AutoBackend(nn.Module):
         self.channels = model.ch
         self.dynamic, self.output, self.pipeline = True, "logits_lowres", False
         self.imgsz: tuple[int, int] | None = None
+        self.state = _state(model)
         network = copy.deepcopy(model).float().eval().requires_grad_(False)
         if fuse and not network.is_fused:
             network.fuse()
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def mirrors(self, model: Any) -> bool:
+        """Tell whether this runs a model as it is now; weights that were changed since it was copied are others."""
+        return self.backend is not None or self.state == _state(model)
 
     def _take_metadata(self, backend: Backend) -> None:
         facts = backend.metadata
@@ -103,7 +109,11 @@ class AutoBackend(nn.Module):
         self.dynamic = facts.dynamic and not facts.pipeline
         self.usual_imgsz = facts.imgsz
         self.imgsz = None if self.dynamic else facts.imgsz
-        self.output, self.pipeline = facts.output, facts.pipeline
+        self.pipeline = facts.pipeline
+        self.output = facts.output
+        if not self.output:
+            nothing = np.zeros((facts.batch, facts.channels, *facts.imgsz), np.float32)
+            self.output = _kind(backend.infer(nothing)[0], facts.imgsz)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Run a batch of float images (B, C, H, W) in [0, 1]; of a pipeline uint8 images (1, H, W, C) RGB."""
@@ -117,6 +127,8 @@ class AutoBackend(nn.Module):
         if self.pipeline and images.is_floating_point():  # what was prepared for a network
             images = images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1)
         outputs = self._run(np.ascontiguousarray(images.cpu().numpy()))
+        if self.output == "classmap":
+            outputs = (_as_ids(outputs[0], self.num_classes),)
         tensors = tuple(torch.from_numpy(output).to(self.device) for output in outputs)
         return tensors[0] if len(tensors) == 1 else tensors
 
@@ -140,3 +152,22 @@ class AutoBackend(nn.Module):
         """Let go of an artefact's runtime."""
         if self.backend is not None:
             self.backend.close()
+
+
+def _state(model: nn.Module) -> list[tuple[int, int]]:
+    """List the tensors of a network and how often each was written to; inference tensors do not count that."""
+    tensors = chain(model.parameters(), model.buffers())
+    return [(id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
+
+
+def _kind(answer: np.ndarray, imgsz: tuple[int, int]) -> str:
+    """Tell, of `OUTPUTS`, what an artefact returns whose metadata do not say; probabilities count as logits."""
+    if answer.ndim == 3 or answer.dtype.kind in "iu":
+        return "classmap"
+    return "logits" if answer.shape[2:] == imgsz else "logits_lowres"
+
+
+def _as_ids(answer: np.ndarray, num_classes: int) -> np.ndarray:
+    """Bring a class map into the form of `Backend`; other tools make ids of 64 bits, or leave an axis of one class."""
+    ids = answer[:, 0] if answer.ndim == 4 else answer
+    return ids.astype(np.uint8 if num_classes <= 256 else np.int32, copy=False)

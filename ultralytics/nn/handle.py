@@ -17,6 +17,17 @@ class NetworkHandle:
     model: Any
     predictor: Any
 
+    @property
+    def names(self) -> dict[int, str]:
+        """Class names by id."""
+        names: dict[int, str] = self.model.names
+        return names
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
     def info(self, detailed: bool = False, verbose: bool = True, imgsz: int = 640) -> ModelInfo | None:
         """Log layers, parameters, gradients and GFLOPs (the layer table if `detailed`) and return them.
 

@@ -25,7 +25,7 @@ class TaskSpec:
         comparison: "module:Class" that compares an artefact's answers with the network's.
         doctor: "module:function" that checks the labels of a dataset before training.
         fitness: metric key that decides which checkpoint is best.
-        default_model: weights used when none are named.
+        default_model: architecture that is trained when no model is named.
         default_data: dataset used when none is named.
         defaults: option defaults that differ for this task.
     """

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ultralytics.deploy import coreml
 from ultralytics.deploy.metadata import ModelMetadata
@@ -75,3 +78,30 @@ def test_other_systems_are_told_what_runs_it(artefact):
     coreml.embed(artefact, METADATA)
     with pytest.raises(RuntimeUnavailable, match="macOS"):
         coreml.Backend(artefact)
+
+
+class Package:
+    """Answers as Core ML does: int32 ids of the picture's size; here the red of its pixels."""
+
+    def __init__(self, path, compute_units):
+        self.units = compute_units
+
+    def predict(self, given):
+        picture = given["images"]
+        assert isinstance(picture, Image.Image)
+        assert picture.mode == "RGB"
+        return {"output": np.asarray(picture)[None, ..., 0].astype(np.int32)}
+
+
+def test_a_pipeline_is_given_a_picture(artefact, monkeypatch):
+    units = SimpleNamespace(CPU_ONLY="cpu", ALL="all")
+    toolkit = SimpleNamespace(ComputeUnit=units, models=SimpleNamespace(MLModel=Package))
+    monkeypatch.setitem(sys.modules, "coremltools", toolkit)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    coreml.embed(artefact, replace(METADATA, output="classmap", pipeline=True))
+    backend = coreml.Backend(artefact)
+    images = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3), dtype=np.uint8)
+    (ids,) = backend.infer(images)
+    assert backend.model.units == "cpu"
+    assert ids.dtype == np.uint8
+    assert np.array_equal(ids, images[..., 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,15 @@ from ultralytics.deploy import onnx
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.protobuf import with_onnx_metadata
 from ultralytics.errors import ModelError
+from ultralytics.utils.env import ROOT
 
+RUN = """
+import sys
+from pathlib import Path
+import numpy as np
+from ultralytics.deploy.onnx import Backend
+print(len(Backend(Path(sys.argv[1])).infer(np.zeros((1, 3, 64, 64), np.float32))))
+"""
 METADATA = ModelMetadata(task="semantic", names={0: 'a "disc"', 1: "Straße"}, stride=32, imgsz=(64, 96))
 
 
@@ -77,3 +87,19 @@ def test_a_pipeline_takes_a_picture(make_job, answer):
     (actual,) = onnx.Backend(job.artefact).infer(picture)
     assert actual.dtype == np.uint8
     assert (actual == answer(job, picture)).mean() > 0.99
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it reports to the system, not to files")
+def test_running_a_graph_leaves_the_users_home_as_it_is(make_job, tmp_path):
+    for package in ("onnx", "onnxruntime", "onnxslim"):
+        pytest.importorskip(package)
+    job = make_job("onnx")
+    onnx.embed(job.artefact, onnx.convert(job))
+    home = tmp_path / "home"
+    home.mkdir()
+    # nothing else of this environment, where a variable such as CI might be what silences it
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT.parent)}
+    command = [sys.executable, "-c", RUN, str(job.artefact)]
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "1\n"), result.stderr
+    assert list(home.rglob("*")) == []

@@ -12,7 +12,8 @@ from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions
 from ultralytics.deploy.verify import Report
-from ultralytics.engine.autopilot import Attempt, advice, layer_sensitivity, spare_worst_layers
+from ultralytics.engine.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
+from ultralytics.nn.tasks import SemanticSegmentationModel
 
 
 class Graph(nn.Module):
@@ -94,11 +95,12 @@ def _attempt(drop: float, kept: tuple[str, ...] = ()) -> Attempt:
 
 
 RANKING = [(f"model.{number}", 1 / (1 + number)) for number in (4, 2, 0, 1, 3, 5, 6, 7, 8)]
+READERS: dict[str, set[str]] = {name: set() for name, _ in RANKING}
 
 
 def test_the_worst_layers_are_kept_until_the_gate_is_met():
     losses = {1: 3.0, 2: 1.5, 4: 0.5}
-    best = spare_worst_layers(_attempt(5.0), lambda: RANKING, lambda kept: _attempt(losses[len(kept)], kept))
+    best = spare_worst_layers(_attempt(5.0), RANKING, READERS, lambda kept: _attempt(losses[len(kept)], kept))
     assert best.job.options.keep == ("model.4", "model.2", "model.0", "model.1")
     assert best.report.passed
     assert best.report.sensitivity == dict(RANKING)
@@ -110,9 +112,38 @@ def test_the_worst_layers_are_kept_until_the_gate_is_met():
     ]
 
 
+def test_a_layer_is_kept_with_those_that_read_it():
+    readers = {**READERS, "model.4": {"model.5", "model.2"}, "model.2": {"model.3"}}
+    made = []
+    spare_worst_layers(
+        _attempt(5.0), RANKING, readers, lambda kept: made.append(kept) or _attempt(5.0 - len(made), kept)
+    )
+    assert made[0] == ("model.4", "model.2", "model.5")
+    assert made[1] == ("model.4", "model.2", "model.5", "model.3")
+
+
+def test_readers_are_found_through_layers_without_weights():
+    convolution = ["Conv", [8, 3, 2]]
+    architecture = {
+        "nc": 3,
+        "backbone": [[-1, 1, *convolution], [-1, 1, *convolution], [-1, 1, *convolution]],
+        "head": [
+            [-1, 1, "nn.Upsample", ["None", 2, "nearest"]],
+            [[-1, 1], 1, "Concat", [1]],
+            [-1, 1, *convolution],
+            [[-1, 2], 1, "SemanticSegment", ["nc"]],
+        ],
+    }
+    readers = layer_readers(nn.Sequential(SemanticSegmentationModel(architecture)))
+    assert readers["model.0"] == {"model.1"}
+    assert readers["model.1"] == {"model.2", "model.4", "model.5"}
+    assert readers["model.2"] == {"model.3", "model.4", "model.5", "model.6"}
+    assert readers["model.6"] == set()
+
+
 def test_it_gives_up_at_half_of_the_layers_with_what_lost_least():
     losses = {1: 3.0, 2: 1.5, 4: 2.0}
-    best = spare_worst_layers(_attempt(5.0), lambda: RANKING, lambda kept: _attempt(losses[len(kept)], kept))
+    best = spare_worst_layers(_attempt(5.0), RANKING, READERS, lambda kept: _attempt(losses[len(kept)], kept))
     assert not best.report.passed
     assert best.job.options.keep == ("model.4", "model.2")
     assert len(best.report.candidates) == 4
@@ -136,7 +167,15 @@ def test_it_gives_up_at_half_of_the_layers_with_what_lost_least():
             {"artefact": 1.9, "fp16": 3.2},
             "int8 and fp16 take about the same time here: 10.0 and 10.4 ms; int8 is smaller (1.9 against 3.2 MB)",
         ),
+        (
+            {"artefact": 80.0, "fp16": 130.0, "fp32": 60.0},
+            {"artefact": 1.9, "fp16": 3.2, "fp32": 6.3},
+            "fp32 is faster here: 60.0 ms against 80.0 ms; int8 is smaller (1.9 against 6.3 MB)",
+        ),
     ],
 )
 def test_the_faster_one_is_named_plainly(milliseconds, megabytes, line):
-    assert advice("fp16", milliseconds, megabytes) == line
+    split = {
+        name: {"inference": 0.1, "postprocess": total - 0.1, "total": total} for name, total in milliseconds.items()
+    }
+    assert advice(split, megabytes) == line

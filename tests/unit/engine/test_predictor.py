@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ultralytics.cfg import get_cfg
+from ultralytics.data.sources import Frame
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.predictor import BasePredictor, Prepared
 from ultralytics.engine.results import Results
@@ -60,6 +61,27 @@ def test_pixels_become_rgb_from_0_to_1_in_a_letterbox(make: Make) -> None:
     assert images.shape == (1, 3, 64, 64)
     assert torch.allclose(images[0, :, 32, 32], torch.tensor([0.2, 0.0, 1.0]))
     assert torch.allclose(images[0, :, 0, 0], torch.tensor(114 / 255))
+
+
+def test_sixteen_bits_reach_the_network_beside_bytes(make: Make, write_image: Callable, tmp_path: Path) -> None:
+    deep = np.full((64, 64, 3), 40_000, np.uint16)
+    deep[:, ::2] += 1  # a pattern in the low byte
+    files = [write_image(tmp_path / "a.png", pictures((64, 64))[0]), write_image(tmp_path / "b.png", deep)]
+    predictor = make(batch=2)
+    results = predictor(files)
+    bytes_, words = predictor.inputs[0]
+    assert torch.allclose(bytes_[:, 0, 0], torch.tensor([0.2, 0.0, 1.0]))
+    assert torch.equal(words[0, 0, :2], torch.tensor([40_001, 40_000]).float().div(65535))
+    assert results[1].plot().dtype == np.uint8
+
+
+def test_a_pipeline_gets_bytes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = make()
+    monkeypatch.setattr(predictor.model, "pipeline", True)
+    deep = np.full((20, 30, 3), (257, 0, 65535), np.uint16)
+    images = predictor.preprocess([Frame(path="a", image=deep)]).images
+    assert images.dtype == torch.uint8
+    assert images[0, 0, 0].tolist() == [255, 0, 1]
 
 
 def test_one_shape_is_padded_to_the_stride_only(make: Make) -> None:

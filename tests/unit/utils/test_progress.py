@@ -29,3 +29,9 @@ def test_other_ranks_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     output = io.StringIO()
     assert list(progress(range(3), file=output)) == [0, 1, 2]
     assert output.getvalue() == ""
+
+
+def test_what_would_not_stay_is_not_drawn_where_there_is_no_terminal() -> None:
+    output = io.StringIO()
+    assert list(progress(range(3), leave=False, file=output)) == [0, 1, 2]
+    assert output.getvalue() == ""

@@ -34,20 +34,18 @@ def calibrate(model: nn.Module, dataset: SemanticDataset, device: torch.device) 
         device: where the model is.
 
     Returns:
-        `temperature`; `threshold` as a probability; the expected calibration error of the same pixels, `ece_before` and
-        `ece_after`. Empty where there are no labelled pixels.
+        `temperature`, 1 where another one calibrates no better; `threshold` as a probability; the expected calibration
+        error of the same pixels, `ece_before` and `ece_after`. Empty where there are no labelled pixels.
     """
     logits, labels = sample_split(model, dataset, device)
     if not len(labels):
         LOGGER.warning("The validation split has no labelled pixels, so probabilities are not calibrated.")
         return {}
-    temperature = fit_temperature(logits, labels)
-    figures = {
-        "temperature": temperature,
-        "threshold": 0.5,
-        "ece_before": calibration_error(logits, labels),
-        "ece_after": calibration_error(logits / temperature, labels),
-    }
+    temperature, before = fit_temperature(logits, labels), calibration_error(logits, labels)
+    after = calibration_error(logits / temperature, labels)
+    if after > before:  # the likeliest temperature need not be the best calibrated one, least of all after few epochs
+        temperature, after = 1.0, before
+    figures = {"temperature": temperature, "threshold": 0.5, "ece_before": before, "ece_after": after}
     if logits.shape[1] == 1 and bool((labels == 1).any()):
         cut = torch.tensor(best_threshold(logits[:, 0], labels).logit / temperature, dtype=torch.float64)
         figures["threshold"] = float(cut.sigmoid())

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ultralytics.deploy.metadata import ModelMetadata
+from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits
 from ultralytics.tasks.semantic.decide import Decision
-from ultralytics.tasks.semantic.ids import to_ids
 from ultralytics.utils.metrics import ConfusionMatrix
 
 
@@ -34,19 +34,32 @@ class SemanticComparison:
             ConfusionMatrix(len(metadata.names), self.decision.ignore_index) for _ in range(3)
         )
 
-    def update(self, batch: Mapping[str, Any], expected: Tensor, answer: Sequence[np.ndarray]) -> None:
+    def read_network(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Make ids (B, H, W) of the network's logits (B, C, h, w), as prediction does."""
+        return self.decision(outputs, size).ids
+
+    def read_artefact(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
+        """Make ids (B, H, W) of what the artefact returned, as prediction does."""
+        answer, output = torch.from_numpy(np.ascontiguousarray(outputs[0])), self.metadata.output
+        if output == CLASS_MAP:
+            return answer
+        return self.decision(as_logits(answer, output, self.decision), size).ids
+
+    def update(
+        self,
+        batch: Mapping[str, Any],
+        network: tuple[Tensor, Tensor],
+        artefact: tuple[Sequence[np.ndarray], Tensor],
+    ) -> None:
         """Compare one answer.
 
         Args:
             batch: the images, and their labels as "semantic_mask" if the comparison has labels.
-            expected: logits (B, C, h, w) of the network in single precision, as it makes them.
-            answer: what the artefact returned for the same images.
+            network: its logits (B, C, h, w) in single precision, and the ids that they make.
+            artefact: what it returned for the same images, and the ids that it makes.
         """
-        size = tuple(batch["img"].shape[2:])
-        actual = torch.from_numpy(np.ascontiguousarray(answer[0]))
-        truth = self.decision(expected, size).ids
-        ids = read_ids(actual, self.metadata.output, size, self.decision)
-        self._count_errors(expected, actual)
+        (expected, truth), (outputs, ids) = network, artefact
+        self._count_errors(expected, torch.from_numpy(np.ascontiguousarray(outputs[0])))
         self._equal += int((ids == truth).sum())
         self._pixels += truth.numel()
         self._with_network.update(ids, truth)
@@ -74,14 +87,3 @@ class SemanticComparison:
             figures["max_logit_error"] = self._error_max
             figures["mean_logit_error"] = self._error_sum / self._error_count
         return figures
-
-
-def read_ids(actual: Tensor, output: str, size: tuple[int, int], decision: Decision) -> Tensor:
-    """Read an artefact's answer as ids (B, H, W) at the input's size."""
-    if output == "classmap":
-        return actual
-    if output == "probs":
-        return to_ids(actual, decision.num_classes, decision.threshold)
-    if output == "logits_lowres":
-        return decision(actual.float(), size).ids
-    return to_ids(actual, decision.num_classes, decision.logit)

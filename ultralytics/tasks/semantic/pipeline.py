@@ -2,11 +2,13 @@
 
 The image is read at computed positions instead of being resized and padded, so the network inside has an input of fixed
 size, and only the last step depends on the image: gather and lerp, which every runtime has. Pixels are mixed in the
-integers of OpenCV's linear resize, so that the network sees what it sees in a prediction, to the last bit.
+integers of OpenCV's linear resize, so that the network sees what it sees in a prediction, to the last bit. Positions
+that choose pixels are quotients of integers: Core ML has no doubles, and takes those that are left for floats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -48,31 +50,39 @@ class PipelineGraph(nn.Module):
         self.register_buffer("target", torch.tensor(imgsz, dtype=torch.float64))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map an image (1, H, W, C), uint8 RGB, to ids (1, H, W)."""
-        source = torch._shape_as_tensor(image)[1:3].to(torch.float64)
-        inner = (source * (self.target / source).min()).round().clamp(min=1)
-        margin = ((self.target - inner) / 2).floor()
+        """Map an image (1, H, W, C), uint8 or int32 RGB, to ids (1, H, W)."""
+        shape = torch._shape_as_tensor(image)
+        source = [shape[1], shape[2]]
+        sides = [side.to(torch.float64) for side in source]
+        ratio = torch.minimum(self.target[0] / sides[0], self.target[1] / sides[1])
+        # Rounded as `LetterboxGeometry.fit` does it; in floats, as in Core ML, one size in 100,000 goes the other way.
+        inner = [(side * ratio).round().clamp(min=1).to(torch.int64) for side in sides]
+        margin = [_divide(whole - side, 2) for whole, side in zip(self.imgsz, inner, strict=True)]
         logits = self.network(self._letterbox(image, source, inner, margin).permute(0, 3, 1, 2).to(torch.float32) / 255)
         for axis in (0, 1):
-            stride = self.imgsz[axis] / logits.shape[axis + 2]
+            size = torch._shape_as_tensor(logits)[axis + 2]
+            stride = self.target[axis] / size.to(torch.float64)
             # Rounded where `nn.kernels.interpolation.taps` rounds.
             scale = (inner[axis] / stride).to(torch.float32) / source[axis].to(torch.float32)
-            count: Any = source[axis].to(torch.int64)
+            count: Any = source[axis]
             centre = torch.arange(count).to(torch.float64) + 0.5
-            position = centre * scale.to(torch.float64) + (margin[axis] / stride - 0.5)
-            taps = _taps(position, torch._shape_as_tensor(logits)[axis + 2])
+            position = (centre * scale.to(torch.float64) + (margin[axis] / stride - 0.5)).to(torch.float32)
+            taps = _taps(torch.minimum(position.clamp(min=0), (size - 1).to(torch.float32)), size)
             weight = taps.weight.reshape(-1, 1) if axis == 0 else taps.weight
             below, above = logits.index_select(axis + 2, taps.low), logits.index_select(axis + 2, taps.high)
             logits = below * (1 - weight) + above * weight
         return to_ids(logits, self.num_classes, self.threshold)
 
-    def _letterbox(self, image: Tensor, source: Tensor, inner: Tensor, margin: Tensor) -> Tensor:
+    def _letterbox(
+        self, image: Tensor, source: Sequence[Tensor], inner: Sequence[Tensor], margin: Sequence[Tensor]
+    ) -> Tensor:
         """Resize and pad to (1, H, W, C) int32, as `cv2.resize` with INTER_LINEAR does it."""
         taps, inside = [], []
         for axis in (0, 1):
-            cell = torch.arange(self.imgsz[axis], dtype=torch.float64) - margin[axis]
-            position = (cell + 0.5) * (1 / (inner[axis] / source[axis])) - 0.5
-            taps.append(_taps(position, torch._shape_as_tensor(image)[axis + 1]))
+            cell = torch.arange(self.imgsz[axis]) - margin[axis]
+            # (cell + 1/2) * source / inner - 1/2
+            position = _quotient((2 * cell + 1) * source[axis] - inner[axis], 2 * inner[axis])
+            taps.append(_taps(position, source[axis]))
             inside.append((cell >= 0) & (cell < inner[axis]))
         rows, columns = taps
 
@@ -80,22 +90,38 @@ class PipelineGraph(nn.Module):
             line = image.index_select(1, row)
             share = _integers(columns.weight).reshape(-1, 1), _integers(1 - columns.weight).reshape(-1, 1)
             left, right = line.index_select(2, columns.low), line.index_select(2, columns.high)
-            return torch.div(left.int() * share[1] + right.int() * share[0], 16, rounding_mode="trunc")
+            return _divide(left.int() * share[1] + right.int() * share[0], 16)
 
         upper = mixed(rows.low) * _integers(1 - rows.weight).reshape(-1, 1, 1)
         lower = mixed(rows.high) * _integers(rows.weight).reshape(-1, 1, 1)
-        total = torch.div(upper, 1 << 16, rounding_mode="trunc") + torch.div(lower, 1 << 16, rounding_mode="trunc")
-        pixels = torch.div(total + 2, 4, rounding_mode="trunc")
+        pixels = _divide(_divide(upper, 1 << 16) + _divide(lower, 1 << 16) + 2, 4)
         covered = inside[0].reshape(-1, 1, 1) & inside[1].reshape(-1, 1)
-        return torch.where(covered, pixels, torch.full_like(pixels, _PAD_VALUE))
+        return torch.where(covered, pixels, torch.tensor(_PAD_VALUE, dtype=pixels.dtype))
+
+
+def _divide(numerator: Tensor, denominator: Tensor | int) -> Tensor:
+    return torch.div(numerator, denominator, rounding_mode="trunc")
+
+
+def _quotient(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Divide integers to float32 as if rounded once: whole part, 2048ths and the rest of those are exact by themselves.
+
+    It is what OpenCV gets with doubles, as long as the denominator is at most 2 * 4096.
+    """
+    whole = _divide(numerator, denominator)
+    rest = (numerator - whole * denominator) * _ONE
+    parts = _divide(rest, denominator)
+    rest = rest - parts * denominator
+    exact = whole.to(torch.float32) + parts.to(torch.float32) / _ONE
+    return exact + rest.to(torch.float32) / denominator.to(torch.float32) / _ONE
 
 
 def _taps(position: Tensor, size: Tensor) -> _Taps:
     """Find the neighbours of fractional positions on an axis of `size` pixels; beyond the ends the last one repeats."""
     last = (size - 1).to(torch.float32)
-    position = torch.minimum(position.to(torch.float32).clamp(min=0), last)
     low = position.floor()
-    return _Taps(low.to(torch.int64), torch.minimum(low + 1, last).to(torch.int64), position - low)
+    below, above = (torch.minimum(index.clamp(min=0), last).to(torch.int64) for index in (low, low + 1))
+    return _Taps(below, above, position - low)
 
 
 def _integers(weight: Tensor) -> Tensor:

@@ -14,6 +14,6 @@ SPEC = TaskSpec(
     comparison="ultralytics.tasks.semantic.compare:SemanticComparison",
     doctor="ultralytics.tasks.semantic.doctor:diagnose",
     fitness="metrics/mIoU",
-    default_model="yolo26n-sem.pt",
+    default_model="yolo26n-sem.yaml",
     default_data="streets.yaml",
 )

@@ -15,6 +15,7 @@ from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.calibrate import calibrate, sample_split
 from ultralytics.tasks.semantic.dataset import SemanticDataset
+from ultralytics.utils.metrics import fit_temperature
 
 CPU = torch.device("cpu")
 
@@ -69,6 +70,25 @@ def test_threshold_of_a_binary_model(make_dataset):
     logit = figures["temperature"] * math.log(figures["threshold"] / (1 - figures["threshold"]))
     assert -6 < logit < -2
     assert figures["threshold"] < 0.5
+
+
+def test_a_temperature_that_calibrates_worse_is_not_taken(make_dataset):
+    class Boastful(nn.Module):
+        """Right about grey as often as it says, six times of seven; sure of white, and wrong."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            level = nn.functional.avg_pool2d(images[:, :1], 8)
+            return torch.where(level > 0.75, 60.0, math.log(6))
+
+    masks = {f"val/{i}": _mask(1, 1, 1, 1, 1, 1, 0, 0) for i in range(2)}
+    data = make_dataset("names: [thing]", masks=masks, ids=(0, 1), shapes=((64, 64),))
+    for file in (data.parent / "images" / "val").iterdir():
+        _write_columns(file, *[127] * 7, 255)
+    logits, labels = sample_split(Boastful(), _val(data), CPU)
+    assert fit_temperature(logits, labels) > 2  # the few sure errors decide what is likeliest
+    figures = calibrate(Boastful(), _val(data), CPU)
+    assert figures["temperature"] == 1
+    assert figures["ece_after"] == figures["ece_before"]
 
 
 def _write_columns(file, *levels: int) -> None:

@@ -1,0 +1,22 @@
+"""What toolkits change for the whole process is put back."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from ultralytics.utils.side_effects import process_as_it_was
+
+
+def test_folder_and_root_handlers_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    before = list(logging.root.handlers)
+    with pytest.raises(ZeroDivisionError), process_as_it_was():
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        logging.root.addHandler(logging.NullHandler())
+        raise ZeroDivisionError
+    assert Path.cwd() == tmp_path
+    assert logging.root.handlers == before
