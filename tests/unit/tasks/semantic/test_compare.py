@@ -62,3 +62,15 @@ def test_what_differs_is_counted(logits):
     assert figures["equal_pixels"] == 0.5
     assert figures["miou_network"] == 1
     assert figures["miou_drop"] > 0.3
+
+
+def test_of_a_class_map_the_least_error_of_the_logits_is_told(logits):
+    noise = 0.5 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+    comparison = _comparison(logits, "classmap")
+    truth = comparison.read_network(logits, SIZE)
+    comparison.update({}, (logits, truth), ((truth.numpy(),), truth))
+    assert comparison.figures()["max_logit_error_at_least"] == 0
+    ids = comparison.read_network(logits + noise, SIZE)
+    comparison.update({}, (logits, truth), ((ids.numpy(),), ids))
+    least = comparison.figures()["max_logit_error_at_least"]
+    assert 0.1 < least <= noise.abs().max()
