@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from ultralytics.cfg import MODES, OPTIONS, get_cfg, read_options
 from ultralytics.cli import SPECIALS, Command, main, parse
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec
+from ultralytics.utils.imports import load
 from ultralytics.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +43,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ("setting", Command(action="settings")),
         ("settings sync=True", Command(action="settings", options={"sync": "True"})),
         ("settings reset", Command(action="settings", words=("reset",))),
+        ("check data=d --help", Command(action="help", words=("check",))),
+        ("convert x -h", Command(action="help", words=("convert", "x"))),
         ("convert x source=a", Command(action="convert", options={"source": "a"}, words=("x",))),
         (f"{DEFAULT_TASK} check data=d", Command(action="check", task=DEFAULT_TASK, options={"data": "d"})),
         ("train", Command(action="train")),
@@ -171,7 +176,8 @@ def test_a_dataset_check_prints_its_report_and_tells_by_its_code(probe, capsys, 
         ("train resume", 2, "resume=runs"),
         ("train task=juggle", 2, "Unknown task 'juggle'"),
         ("train cfg=nowhere.yaml", 1, "'nowhere.yaml' does not exist"),
-        ("help juggle", 2, "Unknown mode 'juggle'"),
+        ("help juggle", 2, "Unknown command 'juggle'"),
+        ("help convert juggle", 2, "Unknown converter 'juggle'"),
         ("version train", 2, "one word too many"),
         ("settings runs=x", 2, "Did you mean 'runs_dir'"),
         ("settings sync=maybe", 2, "'sync' takes true or false"),
@@ -197,6 +203,39 @@ def test_help_names_every_command_and_every_option_of_a_mode(capsys):
     assert listed == {name for name, option in OPTIONS.items() if "predict" in option.modes}
     assert "batch=1 " in page  # the mode's own default
     assert "save=true " in page
+
+
+@pytest.mark.parametrize("word", SPECIALS)
+def test_help_knows_every_special_command(capsys, word):
+    assert main(["help", word]) == 0
+    assert capsys.readouterr().out.startswith(f"yolo {word} ")
+
+
+def test_help_on_the_check_lists_what_it_takes(capsys):
+    assert main(["check", "--help"]) == 0
+    page = capsys.readouterr().out
+    assert "  data=" in page
+    assert "  label_map=" in page
+
+
+def test_help_says_what_each_converter_and_each_of_its_arguments_does(capsys):
+    from ultralytics.data.convert import CONVERTERS
+
+    assert main(["help", "convert"]) == 0
+    page = capsys.readouterr().out
+    for name, target in CONVERTERS.items():
+        assert f"  {name} " in page
+        assert main(["help", "convert", name]) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        told = dict(re.fullmatch(r"  (\w+)=\S+ +(\S.*)", line).groups() for line in lines)
+        assert list(told) == list(inspect.signature(load(target)).parameters)
+    assert "ignore_unknown=false " in _page(capsys, "help convert colors-to-ids")
+    assert "target=… " in _page(capsys, "help convert coco")
+
+
+def _page(capsys, line: str) -> str:
+    assert main(line.split()) == 0
+    return capsys.readouterr().out
 
 
 def test_settings_are_shown_changed_and_reset(capsys, tmp_path, monkeypatch):

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import multiprocessing
-from torch.utils.data import DataLoader
+from torch import Tensor, multiprocessing
+from torch.utils.data import DataLoader, get_worker_info
 
 from ultralytics.data.dataset import BaseDataset
 from ultralytics.data.samplers import EpochBatchSampler
+from ultralytics.errors import TrainingError, UltralyticsError
 from ultralytics.utils import LOGGER
 from ultralytics.utils.dist import world_size
 from ultralytics.utils.env import num_cores
+
+_LIKELY_REASONS = {
+    "SIGKILL": "a system that runs out of memory ends processes so",
+    "SIGBUS": "the shared memory (/dev/shm) is probably full",
+}
 
 
 class EpochLoader(DataLoader[Any]):
@@ -26,7 +38,41 @@ class EpochLoader(DataLoader[Any]):
     Use it in a `with` block, or call `close` to end its workers.
     """
 
+    dataset: BaseDataset
     batch_sampler: EpochBatchSampler
+    last_read: Tensor  # (workers,) index of the sample each worker read last, in shared memory; -1: none yet
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own class of iterators
+        """Iterate over the batches of the epoch.
+
+        Raises:
+            UltralyticsError: a sample cannot be made; the message names its file, the cause is the worker's traceback.
+            TrainingError: a worker process died; the message names the signal, its likely reason and the last image.
+        """
+        batches: Iterator[Any] | None = None
+        while True:
+            try:
+                with _when_a_child_ends(self._check_workers):
+                    self._check_workers()
+                    batches = super().__iter__() if batches is None else batches
+                    batch = next(batches)
+            except StopIteration:
+                return
+            except UltralyticsError as error:
+                if (original := _as_raised_in_worker(error)) is None:
+                    raise
+                raise original from error
+            except RuntimeError:  # torch has noticed first
+                self._check_workers()
+                raise
+            yield batch
+
+    def _check_workers(self) -> None:
+        """Raise if a worker has died."""
+        for number, worker in enumerate(getattr(self._iterator, "_workers", ())):
+            if worker.exitcode is not None:
+                last = int(self.last_read[number])
+                raise TrainingError(_obituary(worker.exitcode, self.dataset.pairs[last].image if last >= 0 else None))
 
     def set_epoch(self, epoch: int, mix: bool = True) -> None:
         """Choose the epoch of the next iteration, and whether its samples may be joined."""
@@ -58,8 +104,6 @@ def build_dataloader(
 ) -> EpochLoader:
     """Make the loader of a dataset.
 
-    An error in a worker is raised here with the worker's traceback; its message names the file.
-
     Args:
         dataset: what is loaded. If its batches take the shape of their images, neighbours stay together.
         batch: samples in a batch of this process; images at their own size come one by one.
@@ -87,21 +131,67 @@ def build_dataloader(
     generator = torch.Generator().manual_seed(
         seed
     )  # the loader would draw from the global one, and disturb the model's
-    return EpochLoader(
+    last_read = torch.full((workers,), -1).share_memory_()
+    loader = EpochLoader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=dataset.collate,
         pin_memory=pin_memory,
-        worker_init_fn=_start_worker,
+        worker_init_fn=partial(_start_worker, last_read),
         generator=generator,
         persistent_workers=workers > 0,
         multiprocessing_context=_start_method() if workers else None,
     )
+    loader.last_read = last_read
+    return loader
 
 
-def _start_worker(worker: int) -> None:
+@contextmanager
+def _when_a_child_ends(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` at once when a child process ends, as long as the block runs.
+
+    torch leaves a handler of this kind behind, which raises wherever the main thread is: in the middle of a training
+    step. Here it goes with the block; what happens outside is found by the next `check`.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGCHLD)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        check()
+        if callable(previous):
+            previous(number, frame)
+
+    signal.signal(signal.SIGCHLD, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, previous or signal.SIG_DFL)
+
+
+def _as_raised_in_worker(error: UltralyticsError) -> UltralyticsError | None:
+    """Take an error's own message out of the worker's traceback, which torch makes the message of; None without one."""
+    kind = type(error)
+    _, marker, message = str(error).rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")
+    return kind(message.strip()) if marker else None
+
+
+def _obituary(exitcode: int, last_read: Path | None) -> str:
+    """Say how a worker ended, why probably, and what to do."""
+    how = {number.value: number.name for number in signal.Signals}.get(-exitcode, f"exit code {exitcode}")
+    reason = _LIKELY_REASONS.get(how, "a library has probably crashed on an image")
+    image = f" The last image it read is '{last_read}'." if last_read else ""
+    return (
+        f"A worker process that reads images died ({how}): {reason}.{image} Use fewer workers= (with 0 this process "
+        "reads, and an error shows where it happens), a smaller imgsz= or batch=, or cache=disk instead of cache=ram."
+    )
+
+
+def _start_worker(last_read: Tensor, worker: int) -> None:
     """Prepare a worker process: one thread, and seeds for augmentations that draw from global generators."""
+    get_worker_info().dataset.last_read = last_read[worker]  # type: ignore[union-attr]  # here is a worker
     cv2.setNumThreads(0)
     seed = torch.initial_seed() % 2**32
     random.seed(seed)

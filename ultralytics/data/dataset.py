@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ultralytics.data.augment import collate
@@ -48,6 +49,7 @@ class BaseDataset(Dataset[Any], ABC):
     Attributes:
         transforms: applied to what `read` returns; None gives `Sample`s.
         shapes: (N, 2) height and width of the batch each index belongs to.
+        last_read: scalar int64 in shared memory where the index read last is noted, in case this process dies; or None.
         collate: makes a batch of items.
     """
 
@@ -74,6 +76,7 @@ class BaseDataset(Dataset[Any], ABC):
         self.shapes = np.zeros((len(pairs), 2), np.int64)
         self.regroup(rect)
         self.transforms: Transforms | None = None
+        self.last_read: Tensor | None = None
         self._store: ArrayStore | None = None
 
     @abstractmethod
@@ -134,6 +137,8 @@ class BaseDataset(Dataset[Any], ABC):
 
     def read(self, index: int) -> Sample:
         """Read one sample, resized but not augmented; the caller may change its arrays."""
+        if self.last_read is not None:
+            self.last_read.fill_(index)
         arrays = self._store.get(index) if self._store else self.decode(index)
         return self.make_sample(index, arrays)
 

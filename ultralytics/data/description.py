@@ -44,6 +44,7 @@ def read_description(file: Path) -> dict[str, Any]:
         description[_ALIASES.get(key, key)] = value
     for key in description.keys() - set(KEYS):
         near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8)
+        near = near or [known for known in KEYS if known.startswith(f"{key}_")]
         if near:
             LOGGER.warning(f"'{file}': the key '{key}' has no meaning. Did you mean '{near[0]}'?")
     return description

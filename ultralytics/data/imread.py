@@ -40,10 +40,9 @@ _GREY_STEPS = {1: 255, 2: 85, 4: 17}  # decoders stretch 1, 2 and 4-bit grey to 
 def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image, upright, with the wanted number of channels.
 
-    Three channels come in BGR order and one as grey, whatever the file holds (grey, palette, alpha, CMYK); more than
-    8 bits per sample are reduced to their high byte. Any other number must be what the file has (interleaved or planar
-    TIFF, pages as bands, .npy): bands keep the file's order and 16-bit bands stay uint16, since their range is rarely
-    the full one. The first frame of an animation is read.
+    Three channels come in BGR order and one as grey, whatever the file holds (grey, palette, alpha, CMYK). Any other
+    number must be what the file has (interleaved or planar TIFF, pages as bands, .npy): bands keep the file's order.
+    Samples of 16 bits stay uint16, since their range is rarely the full one. The first frame of an animation is read.
 
     Args:
         path: image file.
@@ -51,7 +50,7 @@ def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIX
         max_pixels: refuse pictures of more pixels before decoding them.
 
     Returns:
-        (H, W, C) uint8, or uint16 for bands of 16 bits.
+        (H, W, C) uint8, or uint16 where the file has more than 8 bits per sample.
 
     Raises:
         MissingFile: there is no such file.
@@ -68,10 +67,27 @@ def decode_image(
     with _naming(name):
         _check_pixels(header, max_pixels)
         image = _decode(data, header) if channels in {1, 3} and not _is_banded(header) else _decode_bands(data, header)
-        image = _as_unsigned(image)
-        if channels in {1, 3} and image.dtype == np.uint16:
-            image = (image >> 8).astype(np.uint8)
-        return np.ascontiguousarray(_with_channels(image, channels))
+        return np.ascontiguousarray(_with_channels(_as_unsigned(image), channels, header.kind))
+
+
+def to_depth(image: np.ndarray, dtype: np.dtype | type[np.unsignedinteger]) -> np.ndarray:
+    """Express 8-bit levels in 16 bits, where 255 is 65535, or 16-bit levels in 8 by their high byte.
+
+    Args:
+        image: uint8 or uint16; of the wanted type already, it is returned itself.
+        dtype: uint8 or uint16.
+    """
+    if image.dtype == dtype:
+        return image
+    return image.astype(np.uint16) * np.uint16(257) if dtype == np.uint16 else (image >> 8).astype(np.uint8)
+
+
+def wrong_channels(shape: tuple[int, ...], channels: int, kind: str) -> str:
+    """Say of a picture, (H, W, C) of a file of some kind, that it has not the channels that are needed."""
+    message = f"has {shape[2]} channels, but {channels} are needed (channels: {channels} in the dataset YAML or model)."
+    if kind == "NPY" and shape[0] == channels:
+        message += f" Its shape {shape} looks like (C, H, W); save array.transpose(1, 2, 0), which is (H, W, C)."
+    return message
 
 
 def read_ids(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -214,7 +230,7 @@ def _as_unsigned(image: np.ndarray) -> np.ndarray:
     return image.astype(np.uint16)
 
 
-def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+def _with_channels(image: np.ndarray, channels: int, kind: str) -> np.ndarray:
     """Bring grey and colour to the wanted number of channels; anything else must match."""
     image = image[..., None] if image.ndim == 2 else image
     have = image.shape[2]
@@ -224,9 +240,7 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
         code = cv2.COLOR_GRAY2BGR if channels == 3 else cv2.COLOR_BGR2GRAY
         converted = cv2.cvtColor(image, code)
         return converted[..., None] if converted.ndim == 2 else converted
-    raise ImageError(
-        f"has {have} channels, but {channels} are needed (channels: {channels} in the dataset YAML or model)."
-    )
+    raise ImageError(wrong_channels(image.shape, channels, kind))
 
 
 def _decode_grey(data: bytes, header: Header) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,25 @@ def load_spec(data: str | Path, *, fetch: bool = True) -> DatasetSpec:
     return _from_yaml(path.resolve(), fetch=fetch)
 
 
+def polygon_classes(description: Mapping[str, Any], title: str) -> DatasetSpec:
+    """Read which classes polygons mean and what stands for no object, by the rules of a dataset with such labels.
+
+    Args:
+        description: keys of a dataset YAML; those that name files are not looked at.
+        title: what messages call it.
+
+    Returns:
+        A description without images, for its names and its `label_table`.
+
+    Raises:
+        DatasetError: the classes are faulty; the message names every fault.
+    """
+    fields = parse.Fields(description, title)
+    values = _parse_classes(fields)
+    fields.finish()
+    return _with_classes(title, values, masks_dir=None)
+
+
 def _find(data: str | Path) -> Path:
     """Find a description by path, by the name of a packaged one, or below the datasets folder."""
     path = Path(data).expanduser()
@@ -60,23 +80,15 @@ def _from_yaml(file: Path, *, fetch: bool) -> DatasetSpec:
         sources = {split: _resolve(root, values[split]) for split in SPLITS}
 
     masks_dir = values["masks_dir"] or _default_masks_dir(root, sources)
-    named: dict[int, str] = values["names"]
-    names, background = _with_background(named, values["background"], polygons=masks_dir is None)
-    spec = DatasetSpec(
-        title=str(file),
+    spec = replace(
+        _with_classes(str(file), values, masks_dir=masks_dir),
         file=file,
         root=root,
-        names=names,
         sources=sources,
-        masks_dir=masks_dir,
-        background=background,
-        background_added=len(names) > len(named),
-        mapping=values["label_mapping"],
         colors=values["colors"],
-        **{name: values[name] for name in ("channels", "images_dir", "image_end", "label_end", "ignored", "display")},
+        **{name: values[name] for name in ("channels", "images_dir", "image_end", "label_end", "display")},
         class_weights=values["class_weights"],
     )
-    check_mapping(spec.mapping, spec.num_ids, spec.title)
     for key, items in (("class_weights", spec.class_weights), ("palette", spec.display)):
         if items and len(items) != spec.num_classes:
             raise DatasetError(f"'{file}': {key} has {len(items)} entries, but there are {spec.num_classes} classes.")
@@ -86,33 +98,60 @@ def _from_yaml(file: Path, *, fetch: bool) -> DatasetSpec:
 def _parse(raw: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """Check every key of a description."""
     fields = parse.Fields(raw, str(file))
-    names = fields.take("names", parse.class_names, {})
-    count = fields.take("nc", parse.whole(1, 65533), 0)
-    if raw.get("names") is None:
-        names = {number: f"class_{number}" for number in range(count)}
-        if not count:
-            fields.complain("names", "there is no list of class names, nor a number of classes ('nc').")
-    elif names and count and count != len(names):
-        fields.complain("nc", f"{count} is given, but there are {len(names)} names.")
+    classes = _parse_classes(fields)
     if all(raw.get(split) is None for split in SPLITS):
         fields.complain("train", "no images are named. Give a folder, a .txt list or a glob.")
-    values = {split: fields.take(split, parse.sources, ()) for split in SPLITS} | {
-        "names": names,
+    values = classes | {split: fields.take(split, parse.sources, ()) for split in SPLITS}
+    values |= {
         "path": fields.take("path", parse.text, None),
         "channels": fields.take("channels", parse.whole(1, 512), 3),
         "images_dir": fields.take("images_dir", parse.text, "images"),
         "masks_dir": fields.take("masks_dir", parse.text, None),
         "image_end": fields.take("image_suffix", parse.text, ""),
         "label_end": fields.take("mask_suffix", parse.text, ""),
-        "label_mapping": fields.take("label_mapping", parse.label_mapping, {}),
-        "ignored": fields.take("ignore_index", parse.ignore_index, None),
-        "background": fields.take("background", parse.background(names), None),
-        "colors": fields.take("colors", parse.colors(names), {}),
+        "colors": fields.take("colors", parse.colors(classes["names"]), {}),
         "display": fields.take("palette", parse.palette, ()),
         "class_weights": fields.take("class_weights", parse.weights, None),
     }
     fields.finish()
     return values
+
+
+def _parse_classes(fields: parse.Fields) -> dict[str, Any]:
+    """Check the keys that say what labels mean."""
+    names = fields.take("names", parse.class_names, {})
+    count = fields.take("nc", parse.whole(1, 65533), 0)
+    if fields.description.get("names") is None:
+        names = {number: f"class_{number}" for number in range(count)}
+        if not count:
+            fields.complain("names", "there is no list of class names, nor a number of classes ('nc').")
+    elif names and count and count != len(names):
+        fields.complain("nc", f"{count} is given, but there are {len(names)} names.")
+    return {
+        "names": names,
+        "label_mapping": fields.take("label_mapping", parse.label_mapping, {}),
+        "ignored": fields.take("ignore_index", parse.ignore_index, None),
+        "background": fields.take("background", parse.background(names), None),
+    }
+
+
+def _with_classes(title: str, values: Mapping[str, Any], *, masks_dir: str | None) -> DatasetSpec:
+    """Describe the classes and the meaning of labels; the files come later."""
+    named: dict[int, str] = values["names"]
+    names, background = _with_background(named, values["background"], polygons=masks_dir is None)
+    spec = DatasetSpec(
+        title=title,
+        root=Path(),
+        names=names,
+        sources={},
+        masks_dir=masks_dir,
+        background=background,
+        background_added=len(names) > len(named),
+        mapping=values["label_mapping"],
+        ignored=values["ignored"],
+    )
+    check_mapping(spec.mapping, spec.num_ids, spec.title)
+    return spec
 
 
 def _root(file: Path, path: str | None, *, fetchable: bool) -> Path:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ultralytics.data import tiff
-from ultralytics.data.imread import read_image
+from ultralytics.data.imread import read_image, wrong_channels
 from ultralytics.errors import ImageError
 from ultralytics.utils.imports import available
 
@@ -95,7 +95,7 @@ class Raster(ABC):
             step: take every how manieth row and column.
 
         Returns:
-            (h, w, C) uint8, BGR for three channels; bands of 16 bits stay uint16 in any other number.
+            (h, w, C) uint8, or uint16 for samples of 16 bits; BGR for three channels.
         """
         return self._picture(self._samples(window, step))
 
@@ -157,18 +157,14 @@ class _FileRaster(Raster):
                 f"'{path}' holds {dtype} numbers, whose range is unknown. Save it as 8 or 16-bit unsigned integers."
             )
         if bands != channels and (channels not in {1, 3} or bands > _MOST_COLOURS):
-            raise ImageError(
-                f"'{path}' has {bands} channels, but {channels} are needed "
-                f"(channels: {channels} in the dataset YAML or model)."
-            )
+            kind = "TIFF" if path.suffix.lower() in _TIFF else "NPY"
+            raise ImageError(f"'{path}' {wrong_channels(shape, channels, kind)}")
         self.path, self.shape, self.channels = path, shape[:2], channels
         self._rgb = rgb
 
     def _picture(self, samples: np.ndarray) -> np.ndarray:
         if self.channels not in {1, 3}:
             return np.ascontiguousarray(samples)
-        if samples.dtype == np.uint16:
-            samples = (samples >> 8).astype(np.uint8)
         if samples.shape[2] in {2, 4}:  # the last one is transparency
             samples = samples[..., :-1]
         if samples.shape[2] == 3 and self._rgb:

@@ -1,6 +1,7 @@
 """A sample: one image and what is known about it.
 
-Images are (H, W, C) uint8 in OpenCV's channel order (BGR for three channels) until the last step makes a tensor.
+Images are (H, W, C) uint8 or uint16 in OpenCV's channel order (BGR for three channels) until the last step makes a
+tensor.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Sample:
     """An image with its targets, as it travels through the augmentations.
 
     Attributes:
-        image: (H, W, C) uint8.
+        image: (H, W, C) uint8 or uint16.
         class_map: the target of a per-pixel task, the size of the image.
         image_file: where the image came from.
         label_file: where its target came from.

@@ -23,23 +23,26 @@ class TransferReport:
         loaded: names of the tensors taken over whole.
         remapped: names of classifier tensors whose rows were taken over by class name.
         classes: names of the classes whose rows were.
+        adapted: by name, how the first convolution's filters became those of another number of bands.
         skipped: reason by name, for the tensors that keep their initial values.
     """
 
     loaded: list[str] = field(default_factory=list)
     remapped: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    adapted: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """Say it in a few lines."""
-        total = len(self.loaded) + len(self.remapped) + len(self.skipped)
+        total = len(self.loaded) + len(self.remapped) + len(self.adapted) + len(self.skipped)
         lines = [f"Transferred {len(self.loaded)} of {total} tensors."]
         if self.remapped:
             lines.append(
                 f"Rows of {len(self.remapped)} classifier tensors were matched by name for {len(self.classes)} "
                 f"classes: {_some(self.classes)}."
             )
+        lines.extend(f"{name} was {change} bands." for name, change in self.adapted.items())
         if self.skipped:
             reasons = [f"{name} ({reason})" for name, reason in self.skipped.items()]
             lines.append(f"{len(self.skipped)} keep their initial values: {_some(reasons)}.")
@@ -55,6 +58,7 @@ def transfer(
 ) -> TransferReport:
     """Load the weights that fit a network by name and shape.
 
+    Filters of the first convolution are brought to the model's number of bands, see `_with_bands`.
     The last convolutions of the head have one row per class. If the class names differ, their rows are matched by
     name; without any common name they are loaded by position if their number fits, and skipped if not.
 
@@ -75,6 +79,7 @@ def transfer(
     rows = _common_classes(source_names or {}, model.names) if remap_classes else {}
     report = TransferReport(classes=[model.names[row] for row in rows])
     per_class = _classifier_tensors(model) if rows else set()
+    first = _first_convolution(model)
     values: dict[str, Tensor] = {}
     for name, target in targets.items():
         given = source.get(name)
@@ -86,6 +91,10 @@ def transfer(
         elif given.shape == target.shape:
             values[name] = given
             report.loaded.append(name)
+        elif name == first and given.shape[:1] + given.shape[2:] == target.shape[:1] + target.shape[2:]:
+            values[name] = _with_bands(given, target.shape[1])
+            change = "inflated" if target.shape[1] > given.shape[1] else "reduced"
+            report.adapted[name] = f"{change} from {given.shape[1]} to {target.shape[1]}"
         else:
             report.skipped[name] = f"{_shape(given)} in the weights, {_shape(target)} here"
     _check_backbone(model, values)
@@ -110,6 +119,21 @@ def _classifier_tensors(model: GraphModel) -> set[str]:
         if isinstance(module, nn.Conv2d) and module.bias is not None and module.out_channels == model.nc
         for tensor in ("weight", "bias")
     }
+
+
+def _first_convolution(model: GraphModel) -> str | None:
+    """Name the filters that see all bands of the image; None if the first convolution sees one band at a time."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return f"{name}.weight" if module.groups == 1 else None
+    return None
+
+
+def _with_bands(filters: Tensor, bands: int) -> Tensor:
+    """Make (O, `bands`, k, k) filters of (O, C, k, k) that answer an image whose bands are all equal as these do."""
+    # Every band gets the mean filter. To keep those of red, green and blue for the first three would suppose an order
+    # of the bands, and that of multispectral files is rarely red, green, blue (Sentinel-2: coastal, blue, green, red).
+    return filters.float().sum(dim=1, keepdim=True).div(bands).expand(-1, bands, -1, -1)
 
 
 def _take_rows(target: Tensor, given: Tensor, rows: Mapping[int, int]) -> Tensor:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +22,7 @@ from ultralytics.data.dataset import BaseDataset
 from ultralytics.data.sample import Context, Sample
 from ultralytics.data.scan import Facts, Pair
 from ultralytics.data.spec import DatasetSpec
-from ultralytics.errors import DatasetError
+from ultralytics.errors import DatasetError, TrainingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
@@ -105,9 +109,55 @@ def test_an_error_names_the_file_and_its_place_in_the_code(workers):
         pytest.raises(DatasetError) as caught,
     ):
         list(loader)
-    assert "'13.png': KeyError: 'unlucky'" in str(caught.value)
-    if workers:
-        assert "_add_noise" in str(caught.value)  # the worker's traceback
+    assert str(caught.value) == "'13.png': KeyError: 'unlucky'"
+    place = str(caught.value.__cause__) if workers else "".join(traceback.format_exception(caught.value))
+    assert "_add_noise" in place
+
+
+def _die_at_13(sample: Sample, context: Context) -> dict:
+    if sample.index == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _add_noise(sample, context)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_worker_that_is_killed_is_an_error_that_names_signal_image_and_remedy():
+    dataset = _dataset(30)
+    dataset.transforms = _die_at_13
+    with (
+        build_dataloader(dataset, 4, workers=2, shuffle=False, seed=0) as loader,
+        pytest.raises(TrainingError) as caught,
+    ):
+        list(loader)
+    told = str(caught.value)
+    assert "SIGKILL" in told
+    assert "memory" in told
+    assert "The last image it read is '13.png'." in told
+    assert "workers=" in told
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def no_child_handler() -> Iterator[None]:
+    """Begin without the handler that a loader of another test may have left."""
+    previous = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGCHLD, previous)
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="the end of a process cannot be waited for without reaping it")
+def test_a_worker_that_dies_during_a_step_is_reported_by_the_loader_alone(no_child_handler):
+    with build_dataloader(_dataset(12), 1, workers=2, shuffle=False, seed=0) as loader:
+        batches = iter(loader)
+        next(batches)
+        victim = multiprocessing.active_children()[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, victim.pid, os.WEXITED | os.WNOWAIT)  # the step goes on undisturbed
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+        with pytest.raises(TrainingError, match="SIGKILL"):
+            next(batches)
+        loader.close()
+        assert len(list(loader)) == 12  # with new workers
 
 
 def test_closing_ends_the_workers_and_a_later_iteration_starts_new_ones():

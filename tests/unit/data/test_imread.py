@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from ultralytics.data.imread import decode_image, image_size, read_ids, read_image
+from ultralytics.data.imread import decode_image, image_size, read_ids, read_image, to_depth
 from ultralytics.errors import ImageError, MissingFile
 
 RNG = np.random.default_rng(0)
@@ -65,11 +65,31 @@ def test_alpha_is_dropped_for_three_channels_and_kept_for_four(tmp_path, write_i
     np.testing.assert_array_equal(read_image(path, 4), np.dstack([BGR[..., ::-1], GREY]))  # in the file's order
 
 
-def test_sixteen_bits_are_scaled_and_never_wrap(tmp_path, write_image):
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_stay_sixteen_bits(tmp_path, write_image, suffix):
     deep = RNG.integers(0, 65536, (12, 20, 3), dtype=np.uint16)
-    np.testing.assert_array_equal(read_image(write_image(tmp_path / "a.png", deep)), deep >> 8)
-    path = write_image(tmp_path / "b.png", deep[..., 0])
-    np.testing.assert_array_equal(read_image(path), np.repeat((deep[..., :1] >> 8), 3, axis=2))
+    deep[0] &= 0xFF  # a pattern in the low byte alone
+    colour = write_image(tmp_path / f"a{suffix}", deep)
+    grey = write_image(tmp_path / f"b{suffix}", deep[..., 0])
+    expected = {
+        (colour, 3): deep,
+        (colour, 1): cv2.cvtColor(deep, cv2.COLOR_BGR2GRAY)[..., None],
+        (grey, 3): np.repeat(deep[..., :1], 3, axis=2),
+        (grey, 1): deep[..., :1],
+    }
+    for (path, channels), values in expected.items():
+        image = read_image(path, channels)
+        assert image.dtype == np.uint16
+        np.testing.assert_array_equal(image, values)
+
+
+def test_a_change_of_depth_keeps_black_white_and_every_byte():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    deep = to_depth(levels, np.uint16)
+    assert (deep.dtype, int(deep.min()), int(deep.max())) == (np.uint16, 0, 65535)
+    np.testing.assert_allclose(deep / 65535, levels / 255, rtol=1e-12)
+    np.testing.assert_array_equal(to_depth(deep, np.uint8), levels)
+    assert to_depth(deep, np.uint16) is deep
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
@@ -110,6 +130,17 @@ def test_pages_of_a_tiff_are_bands(tmp_path):
 def test_a_wrong_number_of_channels_names_both(tmp_path, write_image):
     with pytest.raises(ImageError, match=r"a\.png' has 3 channels, but 5 are needed"):
         read_image(write_image(tmp_path / "a.png", BGR), 5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_an_array_with_the_channels_first_is_told_from_one_with_other_channels(tmp_path, channels):
+    np.save(tmp_path / "a.npy", np.zeros((channels, 40, 64), np.uint8))
+    told = rf"has 64 channels, but {channels} are needed .* looks like \(C, H, W\); save array\.transpose\(1, 2, 0\)"
+    with pytest.raises(ImageError, match=told):
+        read_image(tmp_path / "a.npy", channels)
+    np.save(tmp_path / "b.npy", np.zeros((40, 64, 9), np.uint8))
+    with pytest.raises(ImageError, match=r"has 9 channels, but \d are needed [^.]*\.$"):
+        read_image(tmp_path / "b.npy", channels)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".jp2", ".tif"])

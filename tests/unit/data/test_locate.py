@@ -96,8 +96,9 @@ def test_a_faulty_description_says_what_is_wrong(root, text, message):
 
 
 def test_a_key_that_is_nearly_right_is_pointed_out(root, caplog):
-    _load(root, BODY + "names: [a, b]\nmask_dir: masks\nauthor: someone")
+    _load(root, BODY + "names: [a, b]\nmask_dir: masks\nignore: 7\nauthor: someone")
     assert "Did you mean 'masks_dir'?" in caplog.text
+    assert "'ignore' has no meaning. Did you mean 'ignore_index'?" in caplog.text
     assert "author" not in caplog.text
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,7 +54,9 @@ def geotiff(path: Path, samples: np.ndarray, **profile: object) -> Path:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", ["grey.tif", "colour.tif", "alpha.tif", "packed.tif", "deep.tif", "photo.png"])
+@pytest.mark.parametrize(
+    "name", ["grey.tif", "colour.tif", "alpha.tif", "packed.tif", "deep.tif", "deep-colour.tif", "photo.png"]
+)
 @pytest.mark.parametrize("rasterio", [True, False])
 def test_a_window_reads_as_the_decoded_picture(
     tmp_path: Path, name: str, channels: int, rasterio: bool, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +68,8 @@ def test_a_window_reads_as_the_decoded_picture(
     file = tmp_path / name
     if name == "deep.tif":
         Image.fromarray(noise(50, 70, dtype=np.uint16)).save(file)
+    elif name == "deep-colour.tif":
+        file.write_bytes(cv2.imencode(".tif", noise(50, 70, 3, dtype=np.uint16), (cv2.IMWRITE_TIFF_COMPRESSION, 1))[1])
     else:
         mode = {"grey.tif": noise(50, 70), "alpha.tif": noise(50, 70, 4) | OPAQUE}.get(name, noise(50, 70, 3))
         Image.fromarray(mode).save(file, **({"compression": "tiff_lzw"} if name == "packed.tif" else {}))
@@ -72,7 +77,9 @@ def test_a_window_reads_as_the_decoded_picture(
     with open_raster(file, channels) as opened:
         assert opened.shape == (50, 70)
         assert opened.channels == channels
-        assert np.array_equal(opened.read(WINDOW), expected[WINDOW])
+        part = opened.read(WINDOW)
+        assert part.dtype == (np.uint16 if name.startswith("deep") else np.uint8)
+        assert np.array_equal(part, expected[WINDOW])
         assert opened.read((slice(0, 50), slice(0, 70)), step=4).shape == (13, 18, channels)
         assert opened.missing(WINDOW) is None
 
@@ -128,6 +135,9 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     np.save(tmp_path / "bands.npy", np.zeros((4, 4, 5), np.uint8))
     with pytest.raises(ImageError, match=r"5 channels, but 3"):
         open_raster(tmp_path / "bands.npy")
+    np.save(tmp_path / "planes.npy", np.zeros((5, 40, 64), np.uint8))
+    with pytest.raises(ImageError, match=r"64 channels, but 5 .* looks like \(C, H, W\)"):
+        open_raster(tmp_path / "planes.npy", 5)
 
 
 def test_pixels_that_were_not_measured_are_marked(tmp_path: Path, rio: object) -> None:

@@ -113,3 +113,43 @@ def test_fused_weights_are_refused() -> None:
     source = Checkpoint.of_model(network("abc").fuse(), task="t")
     with pytest.raises(CheckpointError, match="fused"):
         transfer(network("abc"), source)
+
+
+def of_bands(channels: int, seed: int, first: Sequence[int] = (8, 3, 2)) -> GraphModel:
+    torch.manual_seed(seed)
+    backbone = [[-1, 1, "Conv", list(first)], [-1, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [32, 3, 2]]]
+    model = GraphModel({**MODEL, "backbone": backbone}, nc=3, ch=channels)
+    model.names = dict(enumerate("abc"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "told"),
+    [(3, 5, "inflated from 3 to 5 bands"), (3, 1, "reduced from 3 to 1 bands"), (1, 3, "inflated from 1 to 3 bands")],
+)
+def test_filters_of_another_number_of_bands_answer_equal_bands_alike(given: int, wanted: int, told: str) -> None:
+    source, target = of_bands(given, seed=1), of_bands(wanted, seed=2)
+    report = transfer(target, Checkpoint.of_model(source, task="t"))
+    assert report.skipped == {}
+    assert f"model.0.conv.weight was {told}." in report.text()
+    assert f"Transferred {len(report.loaded)} of {len(report.loaded) + 1} tensors." in report.text()
+    grey = torch.rand(1, 1, 32, 32)
+    with torch.inference_mode():
+        before, after = (
+            model.eval().model[0](grey.expand(-1, bands, -1, -1))
+            for model, bands in ((source, given), (target, wanted))
+        )
+    torch.testing.assert_close(after, before)
+    filters = target.model[0].conv.weight
+    assert torch.equal(filters, filters[:, :1].expand_as(filters))
+
+
+def test_other_layers_and_other_kernels_are_not_inflated() -> None:
+    source, target = of_bands(3, seed=1), of_bands(5, seed=2, first=(8, 5, 2))
+    report = transfer(target, Checkpoint.of_model(source, task="t"))
+    assert report.adapted == {}
+    assert list(report.skipped) == ["model.0.conv.weight"]
+    source, target = of_bands(3, seed=1), of_bands(3, seed=2, first=(16, 3, 2))  # the next sees 16 channels, not 8
+    report = transfer(target, Checkpoint.of_model(source, task="t"))
+    assert report.adapted == {}
+    assert "model.1.conv.weight" in report.skipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ def test_folder_and_root_handlers_are_put_back(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     before = list(logging.root.handlers)
-    with pytest.raises(ZeroDivisionError), process_as_it_was():
-        monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def misbehave() -> None:
+        os.chdir(tmp_path / "elsewhere")
         logging.root.addHandler(logging.NullHandler())
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), process_as_it_was():
+        misbehave()
     assert Path.cwd() == tmp_path
     assert logging.root.handlers == before

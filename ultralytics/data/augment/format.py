@@ -1,6 +1,7 @@
 """The last step: samples become tensors, and lists of them become batches.
 
-Images leave in the scale 0..255 whatever they were read from; dividing by 255 is left to the device.
+Images leave in the scale 0..255 whatever they were read from, those of 16 bits as fractions of it, so that nothing of
+their low byte is lost; dividing by 255 is left to the device.
 """
 
 from __future__ import annotations
@@ -54,12 +55,20 @@ def to_item(sample: Sample) -> dict[str, Any]:
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Join items to a batch: tensors are stacked (in a worker straight into shared memory), the rest become lists."""
+    """Join items to a batch: tensors are stacked (in a worker straight into shared memory), the rest become lists.
+
+    Images of 8 bits are made float32 where others of the batch are, see `to_item`.
+    """
     batch: dict[str, Any] = {}
     for key, first in items[0].items():
         values = [item[key] for item in items]
-        batch[key] = default_collate(values) if isinstance(first, torch.Tensor) else values
+        batch[key] = default_collate(_alike(values)) if isinstance(first, torch.Tensor) else values
     return batch
+
+
+def _alike(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    alike = all(tensor.dtype == tensors[0].dtype for tensor in tensors)
+    return tensors if alike else [tensor.float() for tensor in tensors]
 
 
 def _image_tensor(image: np.ndarray) -> torch.Tensor:

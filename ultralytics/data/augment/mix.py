@@ -23,6 +23,7 @@ from ultralytics.data.augment.geometry import (
     shape_for,
     translation,
 )
+from ultralytics.data.imread import to_depth
 from ultralytics.data.sample import ClassMap, Context, Sample
 from ultralytics.errors import ConfigError, unknown_name
 
@@ -67,7 +68,7 @@ class Mosaic(Transform):
         else:
             canvas = (2 * height, 2 * width)
             x, y = (int(context.rng.uniform(side / 2, side * 3 / 2)) for side in (width, height))
-            samples = [sample, *context.others(3, apart_from=sample.index)]
+            samples = [sample, *_others(sample, context, 3)]
             tiles = [_tile(member, (x, y), corner, canvas) for corner, member in enumerate(samples)]
         return tiles, Warp(self.warp.draw_matrix(context.rng, canvas, (height, width)), (height, width))
 
@@ -78,6 +79,13 @@ class Mosaic(Transform):
         for tile in tiles:
             paint(result, tile.sample, matrix @ translation(*tile.origin), tile.crop)
         return result
+
+
+def _others(sample: Sample, context: Context, count: int) -> list[Sample]:
+    """Draw further samples; their images get the depth of this one's, for a dataset may hold 8-bit and 16-bit files."""
+    depth = sample.image.dtype
+    others = context.others(count, apart_from=sample.index)
+    return [other.with_(image=to_depth(other.image, depth)) for other in others]
 
 
 def _tile(sample: Sample, center: tuple[int, int], corner: int, canvas: tuple[int, int]) -> Tile:
@@ -110,7 +118,7 @@ class _Join(Transform):
         Raises:
             ConfigError: its size differs.
         """
-        (other,) = context.others(1, apart_from=sample.index)
+        (other,) = _others(sample, context, 1)
         if self.before is not None:
             other = self.before(other, context)
         if other.image.shape != sample.image.shape:

@@ -9,27 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from ultralytics.data.convert.files import convert_files, read_json, write_ids
+from ultralytics.data.convert.files import class_ids, convert_files, read_json, shape_classes, write_ids, write_names
+from ultralytics.data.spec import NO_POLYGON
 from ultralytics.errors import DatasetError
-from ultralytics.utils import YAML
 from ultralytics.utils.ops.masks import fill_rings, ring_area, rle_decode
 
-NAMES_FILE = "names.yaml"
 
-
-def coco(*, annotations: Path, target: Path, background: int | None = None) -> str:
+def coco(*, annotations: Path, target: Path, background: int | str | None = None) -> str:
     """Draw the instances of a COCO annotation file as class-id PNGs, one for each image, by its `file_name`.
 
-    The class ids are 0, 1, 2 … in the order of COCO's category ids, which have gaps; `names.yaml` beside the masks says
-    what they mean. Smaller instances are drawn over larger ones, polygons and run lengths alike.
+    The class ids are 0, 1, 2 … in the order of COCO's category ids, which have gaps; with a single category 1 is the
+    object. `names.yaml` beside the masks holds the names of all ids, with the class `background` where one is added.
+    Smaller instances are drawn over larger ones, polygons and run lengths alike.
 
     Args:
         annotations: COCO JSON with `images`, `annotations` and `categories`.
         target: folder to write to.
-        background: id of what no instance covers; None for ignored (255, or 65535 with more than 255 categories).
+        background: what no instance covers, as in a dataset YAML: add (a class of its own, the rule for several
+            categories), ignore, or a class.
 
     Returns:
-        One line that says what was written.
+        What was written, and what the ids mean.
 
     Raises:
         MissingFile: there is no such file.
@@ -37,7 +37,7 @@ def coco(*, annotations: Path, target: Path, background: int | None = None) -> s
     """
     content = read_json(annotations)
     try:
-        names = {row["id"]: row["name"] for row in sorted(content["categories"], key=lambda row: row["id"])}
+        names = {row["id"]: str(row["name"]) for row in sorted(content["categories"], key=lambda row: row["id"])}
         shapes = {
             _relative(row["file_name"]): (row["id"], (int(row["height"]), int(row["width"])))
             for row in content["images"]
@@ -48,16 +48,15 @@ def coco(*, annotations: Path, target: Path, background: int | None = None) -> s
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"'{annotations}' is not a COCO annotation file: {error!r}.") from error
     numbers = {category: number for number, category in enumerate(names)}
-    ignore = 255 if len(names) <= 255 else 65535
+    spec = shape_classes({"names": list(names.values())}, background, str(annotations))
 
     def convert(file: Path) -> None:
         image, shape = shapes[file]
-        ids = draw_instances(instances[image], numbers, shape, background=ignore if background is None else background)
-        write_ids(target / file.with_suffix(".png"), ids)
+        raw = draw_instances(instances[image], numbers, shape, background=NO_POLYGON)
+        write_ids(target / file.with_suffix(".png"), class_ids(raw, spec, str(file)))
 
     line = convert_files(convert, list(shapes), desc="COCO to ids", target=target)
-    YAML.save(target / NAMES_FILE, {"names": dict(enumerate(names.values()))})
-    return line
+    return f"{line}\n{write_names(target, spec)}"
 
 
 def draw_instances(

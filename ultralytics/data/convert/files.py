@@ -11,12 +11,16 @@ import cv2
 import numpy as np
 
 from ultralytics.data.description import Fields, class_names, colors, palette, read_description
+from ultralytics.data.locate import polygon_classes
 from ultralytics.data.parallel import in_threads
+from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import DatasetError, ImageError, MissingFile
+from ultralytics.utils import YAML
 from ultralytics.utils.files import write_atomic
 
 Color = tuple[int, int, int]
 
+NAMES_FILE = "names.yaml"
 _SHOWN = 5
 
 
@@ -93,13 +97,47 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_names(data: Path) -> dict[int, str]:
-    """Read the class names of a dataset YAML, whose images need not exist.
+def shape_classes(description: Mapping[str, Any], background: int | str | None, title: str) -> DatasetSpec:
+    """Read which classes drawn shapes mean and what stands for the rest, by the rules of a dataset with polygons.
+
+    Args:
+        description: keys of a dataset YAML.
+        background: takes the place of its key `background`; None keeps that.
+        title: what messages call the description.
 
     Raises:
-        DatasetError: it has no usable `names`.
+        DatasetError: the classes are faulty.
     """
-    return _read_classes(data)[0]
+    return polygon_classes({**description, **({} if background is None else {"background": background})}, title)
+
+
+def class_ids(raw: np.ndarray, spec: DatasetSpec, name: str) -> np.ndarray:
+    """Look up the class ids that a training with these shapes has.
+
+    Args:
+        raw: (H, W) uint16 ids as labelled, `NO_POLYGON` where nothing was drawn.
+        spec: the classes.
+        name: what messages call the label.
+
+    Returns:
+        (H, W) uint8, or uint16 with more than 255 classes.
+
+    Raises:
+        DatasetError: an id is no class.
+    """
+    unknown = np.unique(raw[~spec.known_ids()[raw]]).tolist()
+    if unknown:
+        listed = ", ".join(map(str, unknown[:_SHOWN]))
+        raise DatasetError(f"'{name}' holds objects of the class {listed}; class ids are 0 to {spec.label_ids[-1]}.")
+    return spec.label_table()[raw]
+
+
+def write_names(target: Path, spec: DatasetSpec) -> str:
+    """Write `names.yaml`, the class names of the masks beside it, and tell in a sentence what the ids mean."""
+    YAML.save(target / NAMES_FILE, {"names": dict(spec.names)})
+    rest = spec.ignore_index if spec.background is None else spec.background
+    meaning = "1 is the object" if spec.is_binary else f"{NAMES_FILE} names the others"
+    return f"Id {rest} is what no shape covers, {spec.ignore_index} is ignored in training, {meaning}."
 
 
 def read_colors(data: Path) -> dict[Color, int | None]:
@@ -108,15 +146,6 @@ def read_colors(data: Path) -> dict[Color, int | None]:
     Raises:
         DatasetError: it has neither, or they are faulty.
     """
-    names, table, display = _read_classes(data)
-    if not table and len(display) != len(names):
-        raise DatasetError(
-            f"'{data}' has no 'colors'. Add them: colors: {{{next(iter(names.values()))}: [128, 64, 128]}}"
-        )
-    return dict(table) or {color: number for number, color in enumerate(display)}
-
-
-def _read_classes(data: Path) -> tuple[dict[int, str], Mapping[Color, int | None], tuple[Color, ...]]:
     fields = Fields(read_description(data), str(data))
     names = fields.take("names", class_names, {})
     if not names and not fields.complaints:
@@ -124,4 +153,8 @@ def _read_classes(data: Path) -> tuple[dict[int, str], Mapping[Color, int | None
     table = fields.take("colors", colors(names), {})
     display = fields.take("palette", palette, ())
     fields.finish()
-    return names, table, display
+    if not table and len(display) != len(names):
+        raise DatasetError(
+            f"'{data}' has no 'colors'. Add them: colors: {{{next(iter(names.values()))}: [128, 64, 128]}}"
+        )
+    return dict(table) or {color: number for number, color in enumerate(display)}

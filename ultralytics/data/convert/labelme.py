@@ -8,37 +8,50 @@ from typing import Any
 
 import numpy as np
 
-from ultralytics.data.convert.files import convert_files, find_files, read_json, read_names, write_ids
+from ultralytics.data.convert.files import (
+    class_ids,
+    convert_files,
+    find_files,
+    read_json,
+    shape_classes,
+    write_ids,
+    write_names,
+)
+from ultralytics.data.description import read_description
+from ultralytics.data.spec import NO_POLYGON
 from ultralytics.errors import DatasetError, unknown_name
 from ultralytics.utils.ops.masks import polygons_to_class_map
 
 _CIRCLE_CORNERS = 64
 
 
-def labelme(*, source: Path, target: Path, data: Path, background: int = 255) -> str:
+def labelme(*, source: Path, target: Path, data: Path, background: int | str | None = None) -> str:
     """Draw LabelMe annotations as class-id PNGs of the same names; smaller shapes are drawn over larger ones.
 
-    Polygons, rectangles and circles are drawn; points and lines have no area and are refused by name.
+    Polygons, rectangles and circles are drawn; points and lines have no area and are refused by name. `names.yaml`
+    beside the masks holds the names of all ids, with the class `background` where one is added.
 
     Args:
         source: folder of JSON files, searched with its subfolders.
         target: folder to write to.
         data: dataset YAML whose `names` are the labels used.
-        background: id of what no shape covers; 255 is ignored in training.
+        background: what no shape covers, as in the YAML: add (a class of its own), ignore, or a class.
 
     Returns:
-        One line that says what was written.
+        What was written, and what the ids mean.
 
     Raises:
         DatasetError: some files could not be converted.
     """
-    ids_by_name = {name: number for number, name in read_names(data).items()}
+    spec = shape_classes(read_description(data), background, str(data))
+    ids_by_name = {spec.names[number]: number for number in spec.label_ids}
 
     def convert(file: Path) -> None:
-        ids = draw_labelme(read_json(file), ids_by_name, background=background, name=str(file))
-        write_ids(target / file.relative_to(source).with_suffix(".png"), ids)
+        raw = draw_labelme(read_json(file), ids_by_name, background=NO_POLYGON, name=str(file))
+        write_ids(target / file.relative_to(source).with_suffix(".png"), class_ids(raw, spec, str(file)))
 
-    return convert_files(convert, find_files(source, {"json"}), desc="LabelMe to ids", target=target)
+    line = convert_files(convert, find_files(source, {"json"}), desc="LabelMe to ids", target=target)
+    return f"{line}\n{write_names(target, spec)}"
 
 
 def draw_labelme(

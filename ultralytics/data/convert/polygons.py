@@ -11,32 +11,52 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ultralytics.data.convert.files import convert_files, find_files, write_ids
+from ultralytics.data.convert.files import class_ids, convert_files, find_files, shape_classes, write_ids, write_names
+from ultralytics.data.description import read_description
 from ultralytics.data.imread import IMG_FORMATS, image_size, read_ids
 from ultralytics.data.polygons import read_polygons
+from ultralytics.data.spec import NO_POLYGON
 from ultralytics.errors import DatasetError
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.log import LOGGER
 from ultralytics.utils.ops.masks import polygons_to_class_map
 
 
-def polygons_to_ids(*, images: Path, labels: Path, target: Path, background: int = 255) -> str:
-    """Draw YOLO polygon labels as class-id PNGs; smaller polygons are drawn over larger ones.
+def polygons_to_ids(
+    *,
+    images: Path,
+    labels: Path,
+    target: Path,
+    data: Path | None = None,
+    classes: int | None = None,
+    background: int | str | None = None,
+) -> str:
+    """Draw YOLO polygon labels as class-id PNGs: the very targets of a training with the polygons.
+
+    Smaller polygons are drawn over larger ones. `names.yaml` beside the masks holds the names of all ids, with the
+    class `background` where one is added.
 
     Args:
         images: folder of images, searched with its subfolders; they give the sizes.
         labels: folder of text files with the same relative names; an image without one has no object.
         target: folder to write to.
-        background: id of what no polygon covers; 255 is ignored in training.
+        data: dataset YAML of the polygons: its `names`, `background`, `label_mapping` and `ignore_index` hold.
+        classes: number of classes, where there is no YAML.
+        background: what no polygon covers, as in the YAML: add (a class of its own), ignore, or a class.
 
     Returns:
-        One line that says what was written.
+        What was written, and what the ids mean.
 
     Raises:
-        DatasetError: some labels could not be drawn.
+        DatasetError: neither or both of `data` and `classes` are given, or some labels could not be drawn.
     """
-    if not 0 <= background <= 65535:
-        raise DatasetError(f"background={background} is not an id; 0 to 65535 are.")
+    if (data is None) == (classes is None):
+        raise DatasetError(
+            "Say which classes the polygons have: either data=dataset.yaml (their names and background rule), "
+            "or classes=N (N of them; one class: 0 background, 1 object; several: a background class is added)."
+        )
+    description = {"nc": classes} if data is None else read_description(data)
+    spec = shape_classes(description, background, f"classes={classes}" if data is None else str(data))
 
     def convert(file: Path) -> None:
         relative = file.relative_to(images)
@@ -44,16 +64,17 @@ def polygons_to_ids(*, images: Path, labels: Path, target: Path, background: int
         polygons, left_out = read_polygons(label) if label.is_file() else ([], [])
         for note in left_out:
             LOGGER.warning(f"'{label}': {note}; it is left out.")
-        ids = polygons_to_class_map(
+        raw = polygons_to_class_map(
             [polygon.points * shape[::-1] for polygon in polygons],
             [polygon.label for polygon in polygons],
             shape,
-            background=background,
+            background=NO_POLYGON,
             dtype=np.uint16,
         )
-        write_ids(target / relative.with_suffix(".png"), ids)
+        write_ids(target / relative.with_suffix(".png"), class_ids(raw, spec, str(label)))
 
-    return convert_files(convert, find_files(images, IMG_FORMATS), desc="Polygons to ids", target=target)
+    line = convert_files(convert, find_files(images, IMG_FORMATS), desc="Polygons to ids", target=target)
+    return f"{line}\n{write_names(target, spec)}"
 
 
 def ids_to_polygons(*, source: Path, target: Path, ignore: list[int] | None = None, simplify: float = 0.0) -> str:

@@ -30,7 +30,7 @@ class Frame:
         path: file, address, or a made-up name such as "image0" for data in memory.
         index: position of the file, stream or array among those of the source.
         total: number of them.
-        image: (H, W, C) uint8, BGR for three channels; empty where there is a tensor.
+        image: (H, W, C) uint8 or uint16, BGR for three channels; empty where there is a tensor.
         tensor: (C, H, W) float32 RGB from 0 to 1, of a tensor source.
         frame: number of the frame in its video or stream, from 1; None for a still picture.
         fps: frames per second of the video that these frames make; None if unknown.
@@ -57,7 +57,7 @@ class Frame:
         return f"image {place} {self.path}" if self.frame is None else f"video {place} (frame {self.frame}) {self.path}"
 
     def original(self) -> np.ndarray:
-        """The picture as (H, W, C) uint8, BGR for three channels, made from the tensor where there is one."""
+        """The picture as (H, W, C), BGR for three channels, made from the tensor as uint8 where there is one."""
         if self.tensor is None:
             return self.image
         pixels = (self.tensor.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

@@ -64,8 +64,8 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
     """Accept an array or PIL image as a picture with the wanted number of channels.
 
     Args:
-        image: (H, W) or (H, W, C) uint8 in BGR order, or a PIL image of any mode. 16-bit grey and colour are reduced
-            to their high byte, as for files; an alpha channel is left out.
+        image: (H, W) or (H, W, C) uint8 or uint16 in BGR order, or a PIL image of any mode; an alpha channel is left
+            out.
         channels: 1, 3, or the number of bands the array must have.
         name: what messages and results call it.
 
@@ -78,17 +78,16 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
         image = image[..., None]
     if image.ndim != 3 or not image.size:
         raise SourceError(f"{name}: an array of shape {image.shape} is no image; (H, W, C) or (H, W) is needed.")
-    if image.shape[0] in {1, 3} and image.shape[2] not in {1, 3, 4, channels}:
-        raise SourceError(f"{name}: the shape {image.shape} looks like (C, H, W). Arrays are (H, W, C) in BGR order.")
-    return Array(name, np.ascontiguousarray(_with_channels(_as_bytes(image, channels, name), channels, name)))
-
-
-def _as_bytes(image: np.ndarray, channels: int, name: str) -> np.ndarray:
-    if image.dtype == np.uint16:
-        return (image >> 8).astype(np.uint8) if channels in {1, 3} else image
-    if image.dtype != np.uint8:
-        raise SourceError(f"{name}: an array of {image.dtype} is given; uint8 from 0 to 255 is needed.")
-    return image
+    if image.shape[0] in {1, 3, channels} and image.shape[2] not in {1, 3, 4, channels}:
+        raise SourceError(
+            f"{name}: the shape {image.shape} looks like (C, H, W). Arrays are (H, W, C), in BGR order for three "
+            "channels: give array.transpose(1, 2, 0)."
+        )
+    if image.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        raise SourceError(
+            f"{name}: an array of {image.dtype} is given; uint8 from 0 to 255, or uint16 to 65535, is needed."
+        )
+    return Array(name, np.ascontiguousarray(_with_channels(image, channels, name)))
 
 
 def _with_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
@@ -109,7 +108,7 @@ def _from_pil(image: Image.Image, channels: int, name: str) -> np.ndarray:
         raise SourceError(f"{name}: a PIL image has 3 channels or 1, but the model takes {channels}. Give an array.")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
-        return _with_channels(_as_bytes(np.asarray(image)[..., None], channels, name), channels, name)
+        return _with_channels(np.asarray(image)[..., None], channels, name)
     if channels == 1:
         return np.asarray(image.convert("L"))[..., None].copy()
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])

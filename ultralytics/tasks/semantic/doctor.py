@@ -6,7 +6,7 @@ It looks at facts that the scan keeps (`data/scan.py`), so a second visit costs 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +78,9 @@ class DoctorReport:
     def text(self) -> str:
         """Lay the report out for a terminal, with every file that has a problem."""
         lines = [self.spec.describe()]
+        sound = "usable" if self.ok else "without a fault; the errors below stop a training"
         for split, found in self.surveys.items():
-            lines.append(f"{split}: {len(found.pairs)} of {len(found.all_pairs)} images usable")
+            lines.append(f"{split}: {len(found.pairs)} of {len(found.all_pairs)} images {sound}")
         lines += ["", *self._table(), ""]
         lines += [f"{finding.severity}: {finding.lines(verbose=True)}" for finding in self.problems]
         return "\n".join(lines if self.problems else [*lines, "No problems found."])
@@ -137,15 +138,16 @@ def diagnose(
     findings: list[Finding] = []
     surveys = _surveys(spec, findings)
     suggestion = _suggest_map(spec, surveys)
-    if suggestion and label_map == "auto":
+    repaired = suggestion is not None and suggestion.is_sure and label_map == "auto"
+    if suggestion and repaired:
         spec = spec.with_mapping(suggestion.mapping)
         findings.append(Finding("info", suggestion.kind, f"Repaired (label_map=auto): {suggestion.seen}"))
         surveys = _surveys(spec, [])
     elif suggestion:
         findings.append(Finding("error", suggestion.kind, f"'{spec.title}': {suggestion.seen} {suggestion.remedy}"))
-    report = DoctorReport(spec, surveys, findings, suggestion.mapping if suggestion else None)
+    report = DoctorReport(spec, surveys, findings, suggestion.mapping if suggestion and suggestion.is_sure else None)
     findings += _file_findings(spec, surveys, explained=bool(suggestion))
-    findings += _class_findings(report, explained=bool(suggestion) and label_map != "auto")
+    findings += _class_findings(report, explained=bool(suggestion) and not repaired)
     findings += _split_findings(surveys)
     findings += _orphan_findings(surveys)
     findings.sort(key=lambda finding: ("error", "warning", "info").index(finding.severity))
@@ -157,12 +159,25 @@ class _Suggestion:
     kind: str
     seen: str
     mapping: dict[int, int | None]
+    otherwise: dict[int, int | None] = field(default_factory=dict)  # as likely, so that none of the two is sure
+
+    @property
+    def is_sure(self) -> bool:
+        return not self.otherwise
 
     @property
     def remedy(self) -> str:
-        pairs = ", ".join(f"{raw}: {target}" for raw, target in list(self.mapping.items())[:_LISTED])
-        more = ", ..." if len(self.mapping) > _LISTED else ""
-        return f"Add 'label_mapping: {{{pairs}{more}}}' to the dataset YAML, or use label_map=auto."
+        if self.is_sure:
+            return f"Add {_entry(self.mapping)} to the dataset YAML, or use label_map=auto."
+        return (
+            f"Which of the two is meant, label_map=auto does not decide: add {_entry(self.mapping)} to the dataset "
+            f"YAML if 255 is the object, {_entry(self.otherwise)} if 0 is."
+        )
+
+
+def _entry(mapping: Mapping[int, int | None]) -> str:
+    pairs = ", ".join(f"{raw}: {target}" for raw, target in list(mapping.items())[:_LISTED])
+    return f"'label_mapping: {{{pairs}{', ...' if len(mapping) > _LISTED else ''}}}'"
 
 
 def _surveys(spec: DatasetSpec, findings: list[Finding]) -> dict[str, Survey]:
@@ -180,9 +195,8 @@ def _suggest_map(spec: DatasetSpec, surveys: Mapping[str, Survey]) -> _Suggestio
     """Recognise the two ways in which whole datasets are shifted: 255 for "yes", and counting from one."""
     raw = count_raw([fact for found in surveys.values() for fact in found.all_facts])
     present = set(np.flatnonzero(raw).tolist())
-    if present == {0, 255} and spec.raw_ignore == 255 and 255 not in spec.mapping and spec.num_ids == 2:
-        seen = "the masks hold only 0 and 255, and 255 means 'ignore', so that no foreground is left."
-        return _Suggestion("binary 0/255", seen, {255: 1})
+    if present == {0, 255} and spec.raw_ignore != 0 and 255 not in spec.mapping and spec.num_ids == 2:
+        return _suggest_binary(spec, float(raw[255] / raw.sum()))
     present -= {spec.raw_ignore, NO_POLYGON, *spec.mapping}
     last = spec.label_ids[-1]
     if present and min(present) >= 1 and max(present) == last + 1 and not spec.colors:
@@ -192,14 +206,27 @@ def _suggest_map(spec: DatasetSpec, surveys: Mapping[str, Survey]) -> _Suggestio
     return None
 
 
+def _suggest_binary(spec: DatasetSpec, share: float) -> _Suggestion:
+    """Read 255 as the object; where it covers most pixels, it may as well be an ignored background."""
+    meaning = "means 'ignore', so that no foreground is left" if spec.raw_ignore == 255 else "is no class id"
+    name = spec.names[spec.num_classes - 1]
+    seen = f"the masks hold only 0 and 255, and 255 {meaning}. 255 covers {share:.1%} of the pixels"
+    if share > 0.5:
+        seen += f", too many to be surely the object '{name}'."
+        return _Suggestion("binary 0/255", seen, {255: 1}, otherwise={0: 1, 255: 0})
+    return _Suggestion("binary 0/255", f"{seen} and becomes the object '{name}'.", {255: 1})
+
+
 def _file_findings(spec: DatasetSpec, surveys: Mapping[str, Survey], *, explained: bool) -> Iterable[Finding]:
     """Report files that cannot be used, and what is odd about others."""
     table = spec.label_table()
     for split, found in surveys.items():
         count = len(found.all_pairs)
-        unknown = tuple(problem for problem in found.problems if problem.kind == OUT_OF_RANGE)
+        # Nothing is left out because of these: they stop the training.
+        unknown = tuple(replace(problem, fatal=False) for problem in found.problems if problem.kind == OUT_OF_RANGE)
         if unknown and not explained:
-            yield Finding("error", OUT_OF_RANGE, f"{len(unknown)} of {count} {split} labels hold unknown ids.", unknown)
+            text = f"{len(unknown)} of {count} {split} labels hold unknown ids: correct them before a training."
+            yield Finding("error", OUT_OF_RANGE, text, unknown)
         left_out = tuple(problem for problem in found.problems if problem.fatal and problem.kind != OUT_OF_RANGE)
         if left_out:
             severity = "warning" if found.pairs or unknown else "error"

@@ -26,7 +26,7 @@ def plot_batch(
     """Draw the first images of a batch, each beside its class map, with a legend of the classes that occur.
 
     Args:
-        batch: "img" (B, C, H, W) RGB, uint8 or 0-1; "semantic_mask" (B, h, w) labels or predicted ids; optionally
+        batch: "img" (B, C, H, W) RGB, 0-255; "semantic_mask" (B, h, w) labels or predicted ids; optionally
             "im_file", whose names become titles.
         names: class names by id.
         palette: colours of the dataset, None for the default ones.
@@ -63,9 +63,6 @@ def legend_of(classes: Sequence[int], style: Style) -> list[LegendEntry]:
 
 
 def to_bgr(image: Tensor) -> np.ndarray:
-    """Turn one image of a batch, (C, H, W) uint8 or 0-1, into (H, W, C) uint8; three channels become BGR."""
-    array = image.detach().cpu()
-    if array.is_floating_point():
-        array = (array.float() * 255).round().clamp(0, 255)
-    array = array.byte().permute(1, 2, 0)
+    """Turn one image of a batch, (C, H, W), into (H, W, C) of its type; three channels become BGR."""
+    array = image.detach().cpu().permute(1, 2, 0)
     return np.ascontiguousarray((array.flip(2) if array.shape[2] == 3 else array).numpy())

@@ -94,6 +94,16 @@ def test_a_batch_stacks_tensors_and_lists_the_rest():
     assert batch["ori_shape"] == [(20, 40), (20, 40)]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_may_hold_images_of_8_and_16_bits(workers):
+    bytes_ = sample()
+    items = [to_item(bytes_), to_item(bytes_.with_(image=bytes_.image.astype(np.uint16) * 257))]
+    for pair in (items, items[::-1]):
+        (batch,) = DataLoader(pair, batch_size=2, collate_fn=collate, num_workers=workers)
+        assert batch["img"].dtype == torch.float32
+        torch.testing.assert_close(batch["img"][0], batch["img"][1])
+
+
 def test_batches_are_the_same_from_worker_processes():
     items = [to_item(sample().with_(index=index)) for index in range(4)]
     here = list(DataLoader(items, batch_size=2, collate_fn=collate))

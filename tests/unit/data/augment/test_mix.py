@@ -69,6 +69,32 @@ def test_mosaic_equals_one_drawn_on_a_canvas(options):
         assert near.mean() > 0.9  # all but the seams, where the canvas blends neighbours
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Mosaic((64, 64), RandomPerspective()),
+        MixUp(),
+        CutMix(),
+        CopyPaste(mode="mixup", area=(0.0, 1.0)),
+    ],
+    ids=["mosaic", "mixup", "cutmix", "copy-paste"],
+)
+def test_images_of_8_and_16_bits_are_joined_on_one_scale(transform):
+    rng = np.random.default_rng(0)
+    samples = [
+        Sample(rng.integers(0, 256, (64, 64, 3), np.uint8), ClassMap(rng.integers(0, 3, (64, 64), np.uint8)), index=k)
+        for k in range(4)
+    ]
+    deep = [member.with_(image=member.image.astype(np.uint16) * 257) for member in samples]
+    for seed in range(6):
+        expected = transform(samples[0], context(samples, seed)).image
+        narrow = transform(samples[0], context([samples[0], *deep[1:]], seed)).image
+        wide = transform(deep[0], context([deep[0], *samples[1:]], seed)).image
+        np.testing.assert_array_equal(narrow, expected)
+        assert wide.dtype == np.uint16
+        assert np.abs(wide / 257 - expected).max() <= 0.51  # bytes are rounded
+
+
 def test_mosaic_shows_four_samples_around_a_point_in_the_middle():
     transform = Mosaic(40, RandomPerspective())
     for seed in range(30):

@@ -36,11 +36,13 @@ def test_instances_are_drawn_with_ids_without_gaps(tmp_path):
         {"category_id": 90, "segmentation": [_square(2, 2, 2)]}, {"category_id": 3, "segmentation": [_square(1, 1, 5)]}
     )
     _convert(tmp_path, content)
-    expected = np.full((8, 9), 255)
+    expected = np.full((8, 9), 2)
     expected[1:6, 1:6] = 0
     expected[2:4, 2:4] = 1
     np.testing.assert_array_equal(read_ids(tmp_path / "ids" / "a.png"), expected)
-    assert yaml.safe_load((tmp_path / "ids" / "names.yaml").read_text()) == {"names": {0: "car", 1: "toothbrush"}}
+    assert yaml.safe_load((tmp_path / "ids" / "names.yaml").read_text()) == {
+        "names": {0: "car", 1: "toothbrush", 2: "background"}
+    }
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -61,10 +63,17 @@ def test_parts_of_an_instance_and_instances_without_a_mask(tmp_path):
         {"category_id": 3, "bbox": [0, 0, 5, 5]},
         {"category_id": 3, "segmentation": []},
     )
-    _convert(tmp_path, content, background=4)
+    _convert(tmp_path, content, background="ignore")
     ids = read_ids(tmp_path / "ids" / "a.png")
     assert (ids == 0).sum() == 8
-    assert (ids == 4).sum() == 8 * 9 - 8
+    assert (ids == 255).sum() == 8 * 9 - 8
+
+
+def test_a_single_category_is_0_and_1(tmp_path):
+    content = _content({"category_id": 3, "segmentation": [_square(0, 0, 2)]})
+    content["categories"] = [{"id": 3, "name": "car"}]
+    _convert(tmp_path, content)
+    assert np.bincount(read_ids(tmp_path / "ids" / "a.png").ravel()).tolist() == [8 * 9 - 4, 4]
 
 
 def test_folders_in_file_names_are_kept(tmp_path):

@@ -20,5 +20,5 @@ def test_a_converter_can_be_called_from_the_command_line(name):
     hints = get_type_hints(function)
     assert hints.pop("return") is str
     assert hints["target"] is Path
-    assert set(hints.values()) <= {Path, int, float, bool, list[int] | None, int | None}
+    assert set(hints.values()) <= {Path, int, float, bool, list[int] | None, int | None, Path | None, int | str | None}
     assert inspect.getdoc(function)

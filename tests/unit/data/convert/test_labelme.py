@@ -64,6 +64,17 @@ def test_a_folder_is_converted_by_the_names_of_a_description(tmp_path):
     assert (read_ids(tmp_path / "ids" / "sub" / "a.png") == 1).all()
 
 
+@pytest.mark.parametrize(("yaml", "rest", "inside"), [("names: [car]", 0, 1), ("names: [road, car]", 2, 1)])
+def test_what_no_shape_covers_is_what_a_training_with_the_shapes_would_take(tmp_path, yaml, rest, inside):
+    (tmp_path / "json").mkdir()
+    (tmp_path / "json" / "a.json").write_text(json.dumps(_annotation(("car", "rectangle", [[6, 4], [2, 1]]))))
+    (tmp_path / "data.yaml").write_text(yaml)
+    labelme(source=tmp_path / "json", target=tmp_path / "ids", data=tmp_path / "data.yaml")
+    ids = read_ids(tmp_path / "ids" / "a.png")
+    assert (ids[1:5, 2:7] == inside).all()
+    assert (ids == rest).sum() == 10 * 12 - 20
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"shapes": []}', "\xff"])
 def test_files_of_another_kind_are_named(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="latin-1")

@@ -15,6 +15,7 @@ from ultralytics.data.convert.polygons import ids_to_polygons, outlines, polygon
 from ultralytics.data.imread import read_ids
 from ultralytics.data.scenes import scene
 from ultralytics.errors import DatasetError
+from ultralytics.utils import YAML
 
 
 def _draw(shape, rings):
@@ -29,9 +30,18 @@ def image(tmp_path, write_image):
     return write_image(tmp_path / "images" / "train" / "a.png", np.zeros((10, 20, 3), np.uint8))
 
 
+def _run(tmp_path, **options):
+    folders = {"images": tmp_path / "images", "labels": tmp_path / "labels", "target": tmp_path / "ids"}
+    return polygons_to_ids(**folders, **options)
+
+
 def _convert(tmp_path, **options):
-    polygons_to_ids(images=tmp_path / "images", labels=tmp_path / "labels", target=tmp_path / "ids", **options)
+    _run(tmp_path, **options)
     return read_ids(tmp_path / "ids" / "train" / "a.png")
+
+
+def _names(tmp_path):
+    return YAML.load(tmp_path / "ids" / "names.yaml")["names"]
 
 
 def _label(tmp_path, text):
@@ -42,33 +52,78 @@ def _label(tmp_path, text):
 
 def test_smaller_polygons_are_drawn_over_larger_ones(tmp_path, image):
     _label(tmp_path, "2 0.25 0.4 0.35 0.4 0.35 0.6 0.25 0.6\n1 0 0 0.5 0 0.5 0.9 0 0.9\n")
-    ids = _convert(tmp_path)
+    ids = _convert(tmp_path, classes=3, background="ignore")
     expected = np.full((10, 20), 255)
     expected[:10, :11] = 1
     expected[4:7, 5:8] = 2
     np.testing.assert_array_equal(ids, expected)
 
 
-def test_an_image_without_a_label_is_background(tmp_path, image):
-    assert (_convert(tmp_path, background=7) == 7).all()
+def test_one_class_is_0_and_1(tmp_path, image):
+    _label(tmp_path, "0 0 0 0.5 0 0.5 0.9 0 0.9\n")
+    told = _run(tmp_path, classes=1)
+    ids = read_ids(tmp_path / "ids" / "train" / "a.png")
+    assert ids.dtype == np.uint8
+    assert (ids[:, :11] == 1).all()
+    assert (ids[:, 11:] == 0).all()
+    assert "Id 0 is what no shape covers" in told
+    assert "1 is the object" in told
+
+
+@pytest.mark.parametrize(
+    ("yaml", "options", "rest", "names"),
+    [
+        ("names: [road, car]", {}, 2, ["road", "car", "background"]),
+        ("names: [road, car]\nbackground: ignore", {}, 255, ["road", "car"]),
+        ("names: [road, car]\nbackground: road", {}, 0, ["road", "car"]),
+        ("names: [road, car]\nbackground: ignore", {"background": "car"}, 1, ["road", "car"]),
+        ("names: [car]\nbackground: ignore", {}, 255, ["car"]),
+        ("nc: 300", {}, 300, [*(f"class_{number}" for number in range(300)), "background"]),
+    ],
+)
+def test_what_no_polygon_covers_follows_the_rule_of_the_dataset(tmp_path, image, yaml, options, rest, names):
+    (tmp_path / "data.yaml").write_text(yaml)
+    assert (_convert(tmp_path, data=tmp_path / "data.yaml", **options) == rest).all()
+    assert list(_names(tmp_path).values()) == names
+
+
+def test_a_label_mapping_of_the_dataset_is_applied(tmp_path, image):
+    (tmp_path / "data.yaml").write_text("names: [road, car]\nlabel_mapping: {1: 0, 7: 1, 3: ignore_label}")
+    _label(tmp_path, "1 0 0 0.2 0 0.2 0.9 0 0.9\n7 0.3 0 0.5 0 0.5 0.9 0.3 0.9\n3 0.6 0 0.8 0 0.8 0.9 0.6 0.9\n")
+    ids = _convert(tmp_path, data=tmp_path / "data.yaml")
+    assert ids[5, [2, 8, 14, 19]].tolist() == [0, 1, 255, 2]
+
+
+def test_the_classes_must_be_said_once(tmp_path, image):
+    for options in ({}, {"classes": 2, "data": tmp_path / "data.yaml"}):
+        with pytest.raises(DatasetError, match=r"data=dataset\.yaml.*or classes=N"):
+            _run(tmp_path, **options)
+    with pytest.raises(DatasetError, match="classes=0"):
+        _run(tmp_path, classes=0)
+
+
+def test_a_polygon_of_no_class_is_named(tmp_path, image):
+    _label(tmp_path, "5 0 0 0.5 0 0.5 0.9 0 0.9\n")
+    with pytest.raises(DatasetError, match=r"a\.txt' holds objects of the class 5; class ids are 0 to 1"):
+        _run(tmp_path, classes=2)
 
 
 def test_rows_that_are_no_area_are_left_out_and_named(tmp_path, image, caplog):
     _label(tmp_path, "0 0.1 0.1 0.5 0.5\n")
     with caplog.at_level(logging.WARNING, logger="ultralytics"):
-        assert (_convert(tmp_path, background=3) == 3).all()
+        assert (_convert(tmp_path, classes=3) == 3).all()
     assert "row 1 has 2 points" in caplog.text
 
 
 def test_a_label_that_cannot_be_meant_is_an_error(tmp_path, image):
     _label(tmp_path, "0 0.1 0.1 0.5 x 0.5 0.9\n")
     with pytest.raises(DatasetError, match=r"1 of 1 files.*\n.*a\.txt', row 1"):
-        _convert(tmp_path)
+        _run(tmp_path, classes=1)
 
 
-def test_a_background_that_is_no_id_is_refused(tmp_path, image):
-    with pytest.raises(DatasetError, match="background=-1"):
-        _convert(tmp_path, background=-1)
+def test_a_background_that_is_no_class_is_refused(tmp_path, image):
+    with pytest.raises(DatasetError, match="background: '9' is not a class"):
+        _run(tmp_path, classes=2, background=9)
 
 
 def test_a_square_is_outlined_through_its_corner_pixels():
@@ -110,7 +165,7 @@ def test_a_mask_survives_the_way_to_polygons_and_back(tmp_path, write_image):
     write_image(tmp_path / "images" / "train" / "a.png", image)
     write_image(tmp_path / "masks" / "train" / "a.png", ids)
     ids_to_polygons(source=tmp_path / "masks", target=tmp_path / "labels")
-    np.testing.assert_array_equal(_convert(tmp_path), ids)
+    np.testing.assert_array_equal(_convert(tmp_path, classes=19, background="ignore"), ids)
 
 
 def test_ignored_ids_get_no_polygons(tmp_path, write_image):

@@ -39,11 +39,13 @@ def test_views_become_contiguous():
         (BGR[..., 0], BGR[..., [0, 0, 0]]),
         (BGR[..., :1], BGR[..., [0, 0, 0]]),
         (np.dstack((BGR, BGR[..., 0])), BGR),
-        (BGR.astype(np.uint16) * 256 + 7, BGR),
+        (BGR.astype(np.uint16) * 256 + 7, BGR.astype(np.uint16) * 256 + 7),
     ],
 )
-def test_grey_alpha_and_16_bits_become_three_channels_of_bytes(array, expected):
-    np.testing.assert_array_equal(_image(array), expected)
+def test_grey_and_alpha_become_three_channels_at_their_depth(array, expected):
+    image = _image(array)
+    assert image.dtype == array.dtype
+    np.testing.assert_array_equal(image, expected)
 
 
 def test_grey_models_get_one_channel_and_many_bands_stay():
@@ -67,6 +69,11 @@ def test_arrays_that_are_no_pictures(array, told):
         load_source(array)
 
 
+def test_bands_that_come_first_are_told_how_to_come_last():
+    with pytest.raises(SourceError, match=r"\(6, 5, 7\) looks like \(C, H, W\).* array\.transpose\(1, 2, 0\)"):
+        load_source(np.zeros((6, 5, 7), np.uint8), channels=6)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK"])
 def test_pil_images_of_any_mode_become_bgr(mode):
     image = Image.new("RGB", (7, 5), (255, 0, 51)).convert(mode)
@@ -77,7 +84,8 @@ def test_grey_pil_images_of_8_and_16_bits():
     assert (_image(Image.new("L", (7, 5), 9)) == 9).all()
     assert (_image(Image.new("L", (7, 5), 9), channels=1) == 9).all()
     deep = Image.fromarray(np.full((5, 7), 513, np.uint16))
-    assert (_image(deep) == 2).all()
+    assert (_image(deep) == 513).all()
+    assert (_image(deep, channels=1) == 513).all()
 
 
 def test_pil_images_are_turned_upright_and_keep_their_file_name(tmp_path):

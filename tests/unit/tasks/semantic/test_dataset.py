@@ -11,10 +11,12 @@ import pytest
 
 from ultralytics.data.augment import val_transforms
 from ultralytics.data.build import build_dataloader
+from ultralytics.data.convert.polygons import polygons_to_ids
 from ultralytics.data.sample import SampleKey
 from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks.semantic.dataset import SemanticDataset
+from ultralytics.tasks.semantic.doctor import diagnose
 
 
 @pytest.fixture
@@ -158,6 +160,21 @@ def test_bands_of_16_bits_stay_16_bits(tmp_path, write_image):
         np.testing.assert_array_equal(dataset[0].image, bands)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("cache", [False, "ram", "disk"])
+def test_the_low_byte_of_grey_and_colour_reaches_the_batch(make_dataset, write_image, channels, cache):
+    file = make_dataset(f"nc: 3\nchannels: {channels}")
+    deep = np.random.default_rng(0).integers(0, 256, (24, 36, channels), dtype=np.uint16) + 40_192  # 157 · 256
+    write_image(file.parent / "images" / "val" / "0.png", deep)
+    dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=36, train=False, cache=cache)
+    dataset.transforms = val_transforms(dataset.shapes)
+    (batch,) = build_dataloader(dataset, 2, workers=0, shuffle=False, seed=0)  # the other image has bytes
+    top, left = batch["ratio_pad"][0][1][::-1]
+    image = batch["img"][0, :, int(top) : int(top) + 24, int(left) : int(left) + 36].numpy().transpose(1, 2, 0)
+    np.testing.assert_allclose(image[..., ::-1] / 255, deep / 65535, rtol=1e-5)
+    assert dataset.source_image(0).dtype == np.uint16
+
+
 def test_a_fraction_is_a_part_that_the_seed_draws(make_dataset):
     spec = DatasetSpec.load(make_dataset(counts=(20, 2)))
     files = [
@@ -194,3 +211,33 @@ def test_samples_depend_on_the_key_alone(make_dataset):
     dataset = SemanticDataset(DatasetSpec.load(make_dataset()), "train", imgsz=24, train=True, seed=4)
     dataset.transforms = lambda sample, context: (sample.index, float(context.rng.random()))
     assert dataset[SampleKey(1, 2)] == dataset[SampleKey(1, 2)] != dataset[SampleKey(2, 2)]
+
+
+@pytest.mark.parametrize(
+    "yaml", ["names: [disc]", "names: [ground, disc]", "names: [ground, disc]\nbackground: ignore"]
+)
+def test_polygons_and_the_masks_made_of_them_are_the_same_targets(tmp_path, make_dataset, yaml):
+    file = make_dataset(yaml, name="polygons")
+    root = file.parent
+    shutil.rmtree(root / "masks")
+    rng = np.random.default_rng(0)
+    classes = 1 + yaml.count(",")
+    for image in (root / "images").rglob("*.png"):
+        label = root / "labels" / image.relative_to(root / "images").with_suffix(".txt")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        rows = [[rng.integers(classes), *rng.random(8).round(3)] for _ in range(3)]
+        label.write_text("\n".join(" ".join(map(str, row)) for row in rows))
+    made = tmp_path / "masks-of-them"
+    polygons_to_ids(images=root / "images", labels=root / "labels", target=made / "masks", data=file)
+    shutil.copytree(root / "images", made / "images")
+    names = (made / "masks" / "names.yaml").read_text()
+    (made / "data.yaml").write_text(f"train: images/train\nval: images/val\n{names}")
+    one, two = (
+        SemanticDataset(DatasetSpec.load(data), "train", imgsz=24, train=True) for data in (file, made / "data.yaml")
+    )
+    assert one.spec.names == two.spec.names
+    assert len(np.unique(one[0].class_map.ids)) > 1
+    for index in range(len(one)):
+        np.testing.assert_array_equal(one.source_ids(index), two.source_ids(index))
+        np.testing.assert_array_equal(one[index].class_map.ids, two[index].class_map.ids)
+    assert diagnose(made).ok

@@ -27,7 +27,7 @@ def test_good_labels_are_good(make_dataset, caplog):
 
 
 def test_binary_masks_of_0_and_255_are_recognised_and_repaired(make_dataset):
-    file = make_dataset("names: [ground, disc]", ids=(0, 255))
+    file = make_dataset("names: [ground, disc]", ids=(0, 0, 255))
     report = diagnose(file)
     assert not report.ok
     assert _kinds(report, "error") == {"binary 0/255"}
@@ -36,18 +36,44 @@ def test_binary_masks_of_0_and_255_are_recognised_and_repaired(make_dataset):
         report.raise_for_errors()
     repaired = diagnose(file, label_map="auto")
     assert repaired.ok
-    assert repaired.class_pixels("train").min() > 0
+    ground, disc = repaired.class_pixels("train")
+    assert disc < ground
+    total = sum(repaired.class_pixels(split).sum() for split in ("train", "val"))
+    share = (disc + repaired.class_pixels("val")[1]) / total
+    assert f"255 covers {share:.1%} of the pixels and becomes the object 'disc'" in repaired.text()
     dataset = SemanticDataset(repaired.spec, "train", imgsz=24, train=True)
     assert set(np.unique(dataset[0].class_map.ids)) == {0, 1}
 
 
-@pytest.mark.parametrize(
-    "yaml", ["names: [disc]", "names: [ground, disc]\nignore_index: none\nlabel_mapping: {255: 1}"]
-)
-def test_0_and_255_for_one_class_or_with_a_mapping(make_dataset, yaml):
+@pytest.mark.parametrize("names", ["[disc]", "[ground, disc]"])
+@pytest.mark.parametrize("ignored", ["", "ignore_index: none", "ignore_index: 7"])
+def test_0_and_255_whatever_is_ignored(make_dataset, names, ignored):
+    report = diagnose(make_dataset(f"names: {names}\n{ignored}", ids=(0, 0, 255)))
+    assert report.suggested_label_map == {255: 1}
+    assert _kinds(report, "error") == {"binary 0/255"}
+    assert "unknown ids" not in report.text()
+    assert ("255 is no class id" in report.text()) == bool(ignored)
+
+
+def test_0_and_255_with_a_mapping_are_no_fault(make_dataset):
+    yaml = "names: [ground, disc]\nignore_index: none\nlabel_mapping: {255: 1}"
     report = diagnose(make_dataset(yaml, ids=(0, 255)))
-    assert report.suggested_label_map == ({255: 1} if "mapping" not in yaml else None)
-    assert report.ok == ("mapping" in yaml)
+    assert report.suggested_label_map is None
+    assert report.ok
+
+
+def test_255_on_most_pixels_is_not_surely_the_object(make_dataset):
+    file = make_dataset("names: [disc]", ids=(0, 255, 255, 255))
+    for label_map in (None, "auto"):
+        report = diagnose(file, label_map=label_map)
+        assert report.suggested_label_map is None
+        told = r"255 covers 7\d\.\d% of the pixels.*\{255: 1\}'.* if 255 is the object, .*\{0: 1, 255: 0\}' if 0 is"
+        with pytest.raises(DatasetError, match=told):
+            report.raise_for_errors()
+    for mapping in ({255: 1}, {0: 1, 255: 0}):
+        report = diagnose(file, label_map=mapping)
+        assert report.ok
+        assert (report.class_pixels("train").argmax() == 1) == (mapping == {255: 1})
 
 
 def test_real_void_beside_two_classes_is_no_fault(make_dataset):
@@ -73,6 +99,8 @@ def test_ids_out_of_range_stop_and_are_named(make_dataset):
     assert report.suggested_label_map is None
     with pytest.raises(DatasetError, match=r"1\.png' holds id 204 \(1 pixels, first at row 5, column 7\)"):
         report.raise_for_errors()
+    assert "left out" not in report.text()
+    assert "train: 3 of 4 images without a fault; the errors below stop a training" in report.text()
 
 
 def test_a_few_unusable_images_are_a_warning_and_all_of_them_an_error(make_dataset):

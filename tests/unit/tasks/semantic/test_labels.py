@@ -16,6 +16,8 @@ def test_colours_become_class_ids(tmp_path, write_image):
     path = write_image(tmp_path / "a.png", rgb[..., ::-1])
     reader = LabelReader(False, tuple(sorted({(128 << 16) + (64 << 8) + 128: 0, 255: 2, 0x090909: -1}.items())))
     assert reader(path, (2, 2)).tolist() == [[0, 2], [65535, UNKNOWN_COLOR]]
+    deep = write_image(tmp_path / "deep.png", rgb[..., ::-1].astype(np.uint16) * 257)
+    assert reader(deep, (2, 2)).tolist() == [[0, 2], [65535, UNKNOWN_COLOR]]
     with pytest.raises(ImageError, match="lossy compression changes colours"):
         reader(write_image(tmp_path / "a.jpg", rgb), (2, 2))
 

@@ -63,9 +63,15 @@ def test_only_the_first_images_are_drawn(tmp_path: Path) -> None:
     assert read(small).shape[0] < read(plot_batch(many, ["road", "car"], None, tmp_path / "b.png")).shape[0]
 
 
-@pytest.mark.parametrize("scale", [1, 255])
-def test_to_bgr(scale: int) -> None:
-    image = torch.tensor([1.0, 0.5, 0.0])[:, None, None].expand(3, 2, 4)
-    given = image if scale == 1 else (image * 255).round().byte()
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_to_bgr(dtype: torch.dtype) -> None:
+    given = torch.tensor([255, 128, 0], dtype=dtype)[:, None, None].expand(3, 2, 4)
     assert to_bgr(given).shape == (2, 4, 3)
     assert to_bgr(given)[0, 0].tolist() == [0, 128, 255]
+
+
+def test_sixteen_bits_are_not_drawn_white(tmp_path: Path) -> None:
+    given = batch()
+    ramp = torch.linspace(20, 60, given["img"].shape[-1]).expand(given["img"].shape)  # as `to_item` leaves them
+    sheet = read(plot_batch({**given, "img": ramp}, ["road", "car"], None, tmp_path / "a.png"))
+    assert len(np.unique(sheet)) > 50
