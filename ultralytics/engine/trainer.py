@@ -51,7 +51,8 @@ class BaseTrainer(TrainingSetup):
     """Train a network on a dataset and keep its best weights: the loop over what `TrainingSetup` made.
 
     Attributes that callbacks may use: `args`, `save_dir`, `model`, `ema`, `optimizer`, `data`, `device`, `loop`,
-    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`.
+    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`. One that sets `stop` to true, in every process,
+    ends the training after the epoch.
     """
 
     # The story ------------------------------------------------------------------------------------------------------
@@ -314,6 +315,9 @@ class BaseTrainer(TrainingSetup):
             self.loop.epochs = max(self.loop.epoch, math.floor(self.args.time * 3600 / pace))
 
     def _should_stop(self) -> bool:
+        if self.stop:
+            LOGGER.info(f"Stopping after epoch {self.loop.epoch}: a callback asked for it.")
+            return True
         if self.stopper(self.loop.epoch, self.loop.best_epoch):
             LOGGER.info(f"Stopping: no better result for {self.args.patience} epochs (best: {self.loop.best_epoch}).")
             return True
