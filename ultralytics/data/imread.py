@@ -42,7 +42,8 @@ def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIX
 
     Three channels come in BGR order and one as grey, whatever the file holds (grey, palette, alpha, CMYK). Any other
     number must be what the file has (interleaved or planar TIFF, pages as bands, .npy): bands keep the file's order.
-    Samples of 16 bits stay uint16, since their range is rarely the full one. The first frame of an animation is read.
+    Samples of 16 bits stay uint16, since their range is rarely the full one; those of colour pictures, of three
+    channels, are reduced to their high byte. The first frame of an animation is read.
 
     Args:
         path: image file.
@@ -50,7 +51,7 @@ def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIX
         max_pixels: refuse pictures of more pixels before decoding them.
 
     Returns:
-        (H, W, C) uint8, or uint16 where the file has more than 8 bits per sample.
+        (H, W, C) uint8, or uint16 for grey and bands of more than 8 bits.
 
     Raises:
         MissingFile: there is no such file.
@@ -67,7 +68,12 @@ def decode_image(
     with _naming(name):
         _check_pixels(header, max_pixels)
         image = _decode(data, header) if channels in {1, 3} and not _is_banded(header) else _decode_bands(data, header)
-        return np.ascontiguousarray(_with_channels(_as_unsigned(image), channels, header.kind))
+        return np.ascontiguousarray(_with_channels(usual_depth(_as_unsigned(image), channels), channels, header.kind))
+
+
+def usual_depth(image: np.ndarray, channels: int) -> np.ndarray:
+    """Reduce the samples of colour pictures to 8 bits; grey and bands keep theirs."""
+    return to_depth(image, np.uint8) if channels == 3 else image
 
 
 def to_depth(image: np.ndarray, dtype: np.dtype | type[np.unsignedinteger]) -> np.ndarray:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ultralytics.data import tiff
-from ultralytics.data.imread import read_image, wrong_channels
+from ultralytics.data.imread import read_image, usual_depth, wrong_channels
 from ultralytics.errors import ImageError
 from ultralytics.utils.imports import available
 
@@ -95,7 +95,7 @@ class Raster(ABC):
             step: take every how manieth row and column.
 
         Returns:
-            (h, w, C) uint8, or uint16 for samples of 16 bits; BGR for three channels.
+            (h, w, C) uint8, BGR, for three channels; in any other number uint8, or uint16 for samples of 16 bits.
         """
         return self._picture(self._samples(window, step))
 
@@ -165,6 +165,7 @@ class _FileRaster(Raster):
     def _picture(self, samples: np.ndarray) -> np.ndarray:
         if self.channels not in {1, 3}:
             return np.ascontiguousarray(samples)
+        samples = usual_depth(samples, self.channels)
         if samples.shape[2] in {2, 4}:  # the last one is transparency
             samples = samples[..., :-1]
         if samples.shape[2] == 3 and self._rgb:

@@ -51,8 +51,8 @@ class BaseTrainer(TrainingSetup):
     """Train a network on a dataset and keep its best weights: the loop over what `TrainingSetup` made.
 
     Attributes that callbacks may use: `args`, `save_dir`, `model`, `ema`, `optimizer`, `data`, `device`, `loop`,
-    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`. One that sets `stop` to true, in every process,
-    ends the training after the epoch.
+    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`. One that sets `stop` to true, in every
+    process, ends the training after the epoch.
     """
 
     # The story ------------------------------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ def test_a_program_that_is_missing_is_named(load, packages):
 
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 import json, os, sys
 from pathlib import Path
 import numpy as np

@@ -67,6 +67,8 @@ def test_it_has_a_time_limit_that_ends_all_it_started(run, job):
 
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 import sys
 from pathlib import Path
 from ultralytics.deploy import toolchain

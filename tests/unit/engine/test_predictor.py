@@ -63,16 +63,13 @@ def test_pixels_become_rgb_from_0_to_1_in_a_letterbox(make: Make) -> None:
     assert torch.allclose(images[0, :, 0, 0], torch.tensor(114 / 255))
 
 
-def test_sixteen_bits_reach_the_network_beside_bytes(make: Make, write_image: Callable, tmp_path: Path) -> None:
+def test_sixteen_bits_reach_the_network_beside_bytes(make: Make) -> None:
     deep = np.full((64, 64, 3), 40_000, np.uint16)
     deep[:, ::2] += 1  # a pattern in the low byte
-    files = [write_image(tmp_path / "a.png", pictures((64, 64))[0]), write_image(tmp_path / "b.png", deep)]
-    predictor = make(batch=2)
-    results = predictor(files)
-    bytes_, words = predictor.inputs[0]
+    frames = [Frame(path="a", image=pictures((64, 64))[0]), Frame(path="b", image=deep)]
+    bytes_, words = make().preprocess(frames).images
     assert torch.allclose(bytes_[:, 0, 0], torch.tensor([0.2, 0.0, 1.0]))
     assert torch.equal(words[0, 0, :2], torch.tensor([40_001, 40_000]).float().div(65535))
-    assert results[1].plot().dtype == np.uint8
 
 
 def test_a_pipeline_gets_bytes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics.data.convert.files import Color, convert_files, find_files, read_colors, write_ids, write_image
-from ultralytics.data.imread import IMG_FORMATS, image_header, read_ids, read_image, to_depth
+from ultralytics.data.imread import IMG_FORMATS, image_header, read_ids, read_image
 from ultralytics.errors import DatasetError, ImageError
 
 _SHOWN = 8
@@ -34,7 +34,7 @@ def colors_to_ids(*, source: Path, target: Path, data: Path, ignore_unknown: boo
     def convert(file: Path) -> None:
         if image_header(file).kind == "JPEG":
             raise ImageError(f"'{file}' is a JPEG: lossy compression changes colours. Save masks as PNG.")
-        ids, unknown = ids_from_colors(to_depth(read_image(file), np.uint8)[..., ::-1], table)
+        ids, unknown = ids_from_colors(read_image(file)[..., ::-1], table)
         if unknown and not ignore_unknown:
             raise DatasetError(f"'{file}' holds colours that '{data}' does not list: {_list(unknown)}.")
         write_ids(target / file.relative_to(source).with_suffix(".png"), ids)

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ultralytics.data.imread import usual_depth
 from ultralytics.data.sources.frame import Frame, FrameSource
 from ultralytics.errors import SourceError
 
@@ -65,7 +66,7 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
 
     Args:
         image: (H, W) or (H, W, C) uint8 or uint16 in BGR order, or a PIL image of any mode; an alpha channel is left
-            out.
+            out, and 16 bits become 8 as in files.
         channels: 1, 3, or the number of bands the array must have.
         name: what messages and results call it.
 
@@ -87,7 +88,7 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
         raise SourceError(
             f"{name}: an array of {image.dtype} is given; uint8 from 0 to 255, or uint16 to 65535, is needed."
         )
-    return Array(name, np.ascontiguousarray(_with_channels(image, channels, name)))
+    return Array(name, np.ascontiguousarray(_with_channels(usual_depth(image, channels), channels, name)))
 
 
 def _with_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
@@ -108,7 +109,7 @@ def _from_pil(image: Image.Image, channels: int, name: str) -> np.ndarray:
         raise SourceError(f"{name}: a PIL image has 3 channels or 1, but the model takes {channels}. Give an array.")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
-        return _with_channels(np.asarray(image)[..., None], channels, name)
+        return _with_channels(usual_depth(np.asarray(image)[..., None], channels), channels, name)
     if channels == 1:
         return np.asarray(image.convert("L"))[..., None].copy()
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics.data.headers import read_header
-from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image, to_depth
+from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image
 from ultralytics.data.polygons import read_polygons
 from ultralytics.data.scan import Facts, Pair
 from ultralytics.data.spec import NO_POLYGON, NUM_RAW_IDS, DatasetSpec
@@ -76,7 +76,7 @@ class LabelReader:
     def _from_colors(self, file: Path) -> np.ndarray:
         if image_header(file).kind == "JPEG":
             raise ImageError(f"'{file}' is a JPEG: lossy compression changes colours. Save masks as PNG.")
-        codes = color_code(to_depth(read_image(file), np.uint8)[..., ::-1])
+        codes = color_code(read_image(file)[..., ::-1])
         known, ids = np.array(self.colors).T
         position = np.searchsorted(known, codes).clip(max=len(known) - 1)
         targets = np.where(ids < 0, NUM_RAW_IDS - 1, ids).astype(np.uint16)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics.data.imread import read_image, to_depth
+from ultralytics.data.imread import read_image
 from ultralytics.data.scan import Facts, Pair, Problem, scan, summarise
 from ultralytics.data.spec import NUM_RAW_IDS, DatasetSpec
 from ultralytics.errors import DatasetError
@@ -134,7 +134,7 @@ def _describe_unknown(
 
 def _list_unknown_colors(file: Path, spec: DatasetSpec) -> str:
     """List the commonest colours of a mask that the dataset does not name."""
-    rgb = to_depth(read_image(file), np.uint8)[..., ::-1]
+    rgb = read_image(file)[..., ::-1]
     colors, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
     ranked = sorted(zip(counts.tolist(), map(tuple, colors.tolist()), strict=True), reverse=True)
     unknown = [f"{list(color)} ({count:,} pixels)" for count, color in ranked if color not in spec.colors]

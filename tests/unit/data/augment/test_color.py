@@ -56,29 +56,17 @@ def test_bright_and_saturated_colours_do_not_wrap_around():
     assert min(RandomHSV(0.5, 0.9, 0.4)(white, context(seed)).image.min() for seed in range(50)) >= 149
 
 
-@pytest.mark.parametrize("channels", [1, 5])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_images_without_colours_pass(channels, dtype):
-    sample = sample_of(np.full((4, 4, channels), 9), dtype)
+@pytest.mark.parametrize(
+    "sample",
+    [
+        sample_of(np.full((4, 4, 1), 9)),
+        sample_of(np.full((4, 4, 5), 9)),
+        sample_of(np.full((4, 4, 3), 900), np.uint16),
+    ],
+    ids=["grey", "five bands", "16 bit"],
+)
+def test_images_without_eight_bit_colours_pass(sample):
     assert RandomHSV(0.5, 0.9, 0.9)(sample, context()) is sample
-
-
-@pytest.mark.parametrize("strengths", [(0.3, 0, 0), (0, 0.7, 0), (0, 0, 0.4), (0.1, 0.7, 0.4), (0.5, 0.9, 0.9)])
-def test_sixteen_bits_change_as_bytes_do(strengths):
-    levels = np.random.default_rng(0).integers(0, 256, (20, 30, 3))
-    for seed in range(10):
-        deep = RandomHSV(*strengths)(sample_of(levels * 257, np.uint16), context(seed)).image
-        bytes_ = RandomHSV(*strengths)(sample_of(levels), context(seed)).image
-        assert deep.dtype == np.uint16
-        difference = np.abs(deep / 257 - bytes_)
-        assert difference.mean() < 2  # bytes are rounded to 180 hues and 256 saturations
-
-
-def test_the_low_byte_of_colours_survives_a_change():
-    ramp = np.repeat(np.arange(40_000, 40_256).reshape(1, 256, 1), 3, axis=2)
-    out = RandomHSV(0, 0, 0.2)(sample_of(ramp, np.uint16), context()).image
-    assert (np.diff(out[0, :, 0].astype(int)) >= 0).all()
-    assert len(np.unique(out)) > 200
 
 
 def test_swap_exchanges_red_and_blue():

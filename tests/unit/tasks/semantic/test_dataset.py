@@ -160,18 +160,17 @@ def test_bands_of_16_bits_stay_16_bits(tmp_path, write_image):
         np.testing.assert_array_equal(dataset[0].image, bands)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("cache", [False, "ram", "disk"])
-def test_the_low_byte_of_grey_and_colour_reaches_the_batch(make_dataset, write_image, channels, cache):
-    file = make_dataset(f"nc: 3\nchannels: {channels}")
-    deep = np.random.default_rng(0).integers(0, 256, (24, 36, channels), dtype=np.uint16) + 40_192  # 157 · 256
+def test_the_low_byte_of_grey_reaches_the_batch(make_dataset, write_image, cache):
+    file = make_dataset("nc: 3\nchannels: 1")
+    deep = np.random.default_rng(0).integers(0, 256, (24, 36, 1), dtype=np.uint16) + 40_192  # 157 · 256
     write_image(file.parent / "images" / "val" / "0.png", deep)
     dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=36, train=False, cache=cache)
     dataset.transforms = val_transforms(dataset.shapes)
     (batch,) = build_dataloader(dataset, 2, workers=0, shuffle=False, seed=0)  # the other image has bytes
     top, left = batch["ratio_pad"][0][1][::-1]
     image = batch["img"][0, :, int(top) : int(top) + 24, int(left) : int(left) + 36].numpy().transpose(1, 2, 0)
-    np.testing.assert_allclose(image[..., ::-1] / 255, deep / 65535, rtol=1e-5)
+    np.testing.assert_allclose(image / 255, deep / 65535, rtol=1e-5)
     assert dataset.source_image(0).dtype == np.uint16
 
 
