@@ -21,8 +21,8 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n auto
 
-# The formats with toolchains of their own, which are fetched when first run (15 GB) and kept in the user's cache folder,
-# or in YOLO_CACHE_DIR; one format alone: make test-formats ONLY=rknn.
+# The formats with toolchains of their own, which are fetched when first run (8 GB, 13 on disk) and kept in the user's cache
+# folder, or in YOLO_CACHE_DIR: a quarter of an hour on 2 cores. One format alone: make test-formats ONLY=rknn.
 test-formats: setup
 	YOLO_CACHE_DIR="$$($(BIN)/python -c 'from ultralytics.utils.env import user_cache_folder; print(user_cache_folder())')" \
 	$(BIN)/python -m pytest tests/deploy -m formats --timeout=3600 $(if $(ONLY),-k $(ONLY))
