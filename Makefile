@@ -35,6 +35,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
+docs: setup
+	$(BIN)/python -m pip install --quiet -c requirements/constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+
 bench: setup
 	$(BIN)/python -m benchmarks
 
