@@ -77,13 +77,16 @@ def polygons_to_ids(
     return f"{line}\n{write_names(target, spec)}"
 
 
-def ids_to_polygons(*, source: Path, target: Path, ignore: list[int] | None = None, simplify: float = 0.0) -> str:
+def ids_to_polygons(
+    *, source: Path, target: Path, ignore: list[int] | None = None, classes: int | None = None, simplify: float = 0.0
+) -> str:
     """Outline the regions of class-id masks as YOLO polygon labels, text files of the same names.
 
     Args:
         source: folder of class-id masks, searched with its subfolders.
         target: folder to write to.
         ignore: ids that get no polygons, such as the background; None for 255 alone.
+        classes: number of classes; only 1 makes a difference: id 1 is the object, class 0, and 0 is the background.
         simplify: greatest distance in pixels by which a line may leave the true outline; 0 keeps it exact.
 
     Returns:
@@ -94,7 +97,7 @@ def ids_to_polygons(*, source: Path, target: Path, ignore: list[int] | None = No
     """
     if simplify < 0:
         raise DatasetError(f"simplify={simplify} is not a distance in pixels; 0 or more is needed.")
-    ignored = {255} if ignore is None else set(ignore)
+    ignored = ({255} if ignore is None else set(ignore)) | ({0} if classes == 1 else set())
 
     def convert(file: Path) -> None:
         ids = read_ids(file)
@@ -102,7 +105,8 @@ def ids_to_polygons(*, source: Path, target: Path, ignore: list[int] | None = No
         rows = []
         for number in sorted(set(np.unique(ids).tolist()) - ignored):
             for ring in outlines(ids == number, simplify=simplify):
-                rows.append(f"{number} " + " ".join(f"{value:.6g}" for value in (ring / size).ravel().tolist()))
+                points = " ".join(f"{value:.6g}" for value in (ring / size).ravel().tolist())
+                rows.append(f"{number - (classes == 1)} {points}")
         write_atomic(
             target / file.relative_to(source).with_suffix(".txt"), "".join(f"{row}\n" for row in rows).encode()
         )

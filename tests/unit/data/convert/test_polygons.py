@@ -178,3 +178,12 @@ def test_ignored_ids_get_no_polygons(tmp_path, write_image):
 def test_a_negative_distance_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="simplify=-1"):
         ids_to_polygons(source=tmp_path, target=tmp_path / "labels", simplify=-1)
+
+
+def test_a_mask_of_one_class_survives_both_ways(tmp_path, image, write_image):
+    mask = np.zeros((10, 20), np.uint8)
+    mask[2:7, 3:12] = 1
+    write_image(tmp_path / "masks" / "train" / "a.png", mask)
+    ids_to_polygons(source=tmp_path / "masks", target=tmp_path / "labels", classes=1)
+    assert (tmp_path / "labels" / "train" / "a.txt").read_text().startswith("0 ")
+    np.testing.assert_array_equal(_convert(tmp_path, classes=1), mask)
