@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,8 @@ class YOLO(NetworkHandle, CallbackOwner):
             backend = self._backend(config)
             role = predictor or self._spec.resolve("predictor")
             self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
-        self.predictor.args = config
-        self.predictor.save_dir = None
+        self.predictor = copy.copy(self.predictor)  # the results of an earlier call may still be under way
+        self.predictor.args, self.predictor.save_dir = config, None
         return self.predictor(source, stream=stream)
 
     def embed(self, source: Any = None, stream: bool | None = None, **options: Any) -> list[Tensor] | Iterator[Tensor]:

@@ -76,7 +76,7 @@ class BasePredictor:
         frames = self._frames(self.args.source if source is None else source)
         results: Generator[Any, None, None] = self.stream(frames) if self.args.embed is None else self.embed(frames)
         if stream is None and frames.is_long:
-            return ResultStream(results, "a video, camera or generator")
+            return ResultStream(results)
         return results if stream else list(results)
 
     @torch.inference_mode()

@@ -139,7 +139,8 @@ class TrainingSetup:
         self._build_optimizer()
         self.ema = ModelEMA(self.model)
         self.parallel = self._parallel()
-        self.stopper, self.stop = EarlyStopping(self.args.patience), False
+        self.stopper = EarlyStopping(self.args.patience)
+        self.stop = False
         if is_main_process():
             self.last.parent.mkdir(parents=True, exist_ok=True)
             dump(self.args, self.save_dir / "args.yaml")

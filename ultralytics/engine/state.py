@@ -61,8 +61,7 @@ class LoopState:
 
         At the start of a training no class may be right anywhere, epoch after epoch: the loss then still falls.
         """
-        so_far = -math.inf if self.best_fitness is None else self.best_fitness
-        better = self.best_fitness is None or (fitness, -loss) > (so_far, -self.best_loss)
+        better = self.best_fitness is None or (fitness, -loss) > (self.best_fitness, -self.best_loss)
         if better:
             self.best_fitness, self.best_loss, self.best_epoch = fitness, loss, self.epoch
         return better

@@ -177,7 +177,7 @@ def test_a_generator_is_read_as_far_as_results_are_asked_for(make: Make) -> None
 def test_a_stream_that_nobody_reads_says_so(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     video = str(write_video(tmp_path / "clip.avi", 1))
     make(save=True)(video)
-    assert "Nothing was predicted on" in caplog.text
+    assert "Nothing was predicted:" in caplog.text
     caplog.clear()
     list(make()(video))
     make()(video).close()  # type: ignore[union-attr]

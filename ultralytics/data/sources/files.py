@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import math
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +16,7 @@ from typing import Protocol
 
 from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS, VID_FORMATS, decode_image, read_image
 from ultralytics.data.sources.frame import Frame, FrameSource
-from ultralytics.data.sources.video import (
-    broke_off,
-    frame_rate,
-    is_whole,
-    open_video,
-    read_frames,
-    silence,
-    stated_frames,
-)
+from ultralytics.data.sources.video import open_video
 from ultralytics.data.sources.web import fetch, is_url, shown
 from ultralytics.errors import DownloadError, ImageError, MissingFile, SourceError
 from ultralytics.utils.log import LOGGER
@@ -105,26 +96,18 @@ class Video:
 
     def frames(self) -> Iterator[Frame]:
         """Read frames until there are no more, each upright."""
-        count, broken, stride = 0, 0, self.reading.vid_stride
-        remote = is_url(self.location)
-        limit = self.reading.timeout if remote else math.inf
-        with open_video(self.location, timeout=limit) as capture:
-            fps, stated = frame_rate(capture, stride), stated_frames(capture)
-            try:
-                for number, image in read_frames(capture, stride=stride, channels=self.reading.channels, timeout=limit):
-                    count += 1
-                    if image is None:
-                        broken += 1
-                    else:
-                        yield Frame(path=self.path, image=image, frame=number, fps=fps)
-            except TimeoutError as error:
-                raise ImageError(silence(self.path, limit)) from error
-        if not count:
+        number, broken, stride = 0, 0, self.reading.vid_stride
+        with open_video(self.location, timeout=self.reading.timeout) as film:
+            fps = film.fps(stride)
+            for number, image in film.frames(stride=stride, channels=self.reading.channels):
+                if image is None:
+                    broken += 1
+                else:
+                    yield Frame(path=self.path, image=image, frame=number, fps=fps)
+        if not number:
             raise ImageError(f"'{self.path}' holds no frame that can be decoded.")
         if broken:
             raise ImageError(f"Frames of '{self.path}' that cannot be decoded and are left out: {broken}.")
-        if remote and stated is not None and not is_whole(count * stride, stated):
-            raise ImageError(broke_off(self.path, count))
 
 
 class ItemSource(FrameSource):

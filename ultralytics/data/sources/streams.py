@@ -15,15 +15,7 @@ import numpy as np
 from ultralytics.data.sources.ahead import Ahead
 from ultralytics.data.sources.files import Reading
 from ultralytics.data.sources.frame import Frame, Source
-from ultralytics.data.sources.video import (
-    broke_off,
-    frame_rate,
-    is_whole,
-    open_video,
-    read_frames,
-    silence,
-    stated_frames,
-)
+from ultralytics.data.sources.video import broke_off, open_video, silence
 from ultralytics.data.sources.web import shown
 from ultralytics.errors import ImageError, MissingFile, SourceError
 from ultralytics.utils.log import LOGGER
@@ -136,21 +128,17 @@ class _Stream(Ahead[Frame]):
         """
         number, stride = 0, self._reading.vid_stride
         try:
-            with open_video(self._location, timeout=self._reading.timeout) as capture:
-                fps, stated = frame_rate(capture, stride), stated_frames(capture)
-                self.channel.drop, self.heard = stated is None, time.monotonic()
-                for number, image in read_frames(
-                    capture, stride=stride, channels=self._reading.channels, timeout=self._reading.timeout
-                ):
+            with open_video(self._location, timeout=self._reading.timeout) as film:
+                fps, self.heard = film.fps(stride), time.monotonic()
+                self.channel.drop = film.stated is None
+                for number, image in film.frames(stride=stride, channels=self._reading.channels):
                     if image is None:
                         self.broken += 1
                     else:
                         yield self._frame(image, number, fps)
         except (ImageError, MissingFile) as error:
             raise SourceError(str(error)) from error
-        except TimeoutError as error:
-            raise SourceError(silence(self.name, self._reading.timeout)) from error
-        if stated is None or not is_whole(number + stride - 1, stated):
+        if film.stated is None or not number:
             raise SourceError(broke_off(self.name, number))
 
     def _frame(self, image: np.ndarray, number: int, fps: float | None) -> Frame:

@@ -21,15 +21,19 @@ _PATIENCE = 1.0  # seconds; a device or server that is gone answers slowly
 
 
 @contextmanager
-def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCapture, None, None]:
+def open_video(location: str | int, *, timeout: float) -> Generator[Film, None, None]:
     """Open a video file, an address or a camera, and release it in the end.
+
+    Args:
+        location: file, address, or number of a camera.
+        timeout: seconds that an address or camera may take to open, and each of its frames to come.
 
     Raises:
         MissingFile: there is no such file.
         ImageError: it cannot be opened as a video, or not in time.
     """
-    asked = time.monotonic()
-    if isinstance(location, str) and is_url(location):
+    asked, is_file = time.monotonic(), isinstance(location, str) and not is_url(location)
+    if isinstance(location, str) and not is_file:
         wait = math.ceil(timeout * 1000)
         waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait)
         capture = cv2.VideoCapture(location, cv2.CAP_FFMPEG, waits)
@@ -38,75 +42,78 @@ def open_video(location: str | int, *, timeout: float) -> Generator[cv2.VideoCap
         if isinstance(location, str):
             _check_file(location)
         capture = cv2.VideoCapture(location)
-        name = location if isinstance(location, str) else f"camera {location}"
+        name = location if isinstance(location, str) else f"camera{location}"
     try:
         if not capture.isOpened():
-            if time.monotonic() - asked >= timeout:
+            if not is_file and time.monotonic() - asked >= timeout:
                 raise ImageError(silence(name, timeout))
             raise ImageError(f"'{name}' cannot be opened as a video. Is it there, and in no other program's use?")
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        yield capture
+        yield Film(capture, name, math.inf if is_file else timeout)
     finally:
         capture.release()
 
 
-def read_frames(
-    capture: cv2.VideoCapture, *, stride: int, channels: int, timeout: float = math.inf
-) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Read to the real end, whatever the header says of it.
+class Film:
+    """A video that is open.
 
     Args:
-        capture: what is open.
-        stride: every how manieth frame is decoded, beginning with the first.
-        channels: 1 or 3.
-        timeout: seconds that a frame may take to come.
+        capture: reads it.
+        name: what messages call it.
+        timeout: seconds that a frame may take to come; infinite for a file, which nobody sends.
 
-    Yields:
-        The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be read or decoded.
-
-    Raises:
-        SourceError: a video cannot have so many channels.
-        TimeoutError: no frame came in time.
+    Attributes:
+        stated: number of frames by the header, or as its duration tells; None for what has no end, as live pictures.
     """
-    if channels not in {1, 3}:
-        raise SourceError(f"A video has 3 channels or 1, but the model takes {channels}. Predict on image files.")
-    for number, grabbed in enumerate(_grabs(capture, timeout), start=1):
-        if (number - 1) % stride == 0:
-            decoded, image = capture.retrieve() if grabbed else (False, None)
-            yield number, with_channels(image, channels) if decoded and image is not None else None
 
+    def __init__(self, capture: cv2.VideoCapture, name: str, timeout: float) -> None:
+        self._capture, self._name, self._timeout = capture, name, timeout
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.stated = round(count) if count > 0 else None
 
-def _grabs(capture: cv2.VideoCapture, timeout: float) -> Iterator[bool]:
-    """Fetch frame by frame; OpenCV reports a broken one as it reports the end, so what counts is if others follow."""
-    broken, since = 0, time.monotonic()
-    while broken < _MOST_BROKEN and time.monotonic() - since < _PATIENCE:
-        asked = time.monotonic()
-        grabbed = capture.grab()
-        if time.monotonic() - asked >= timeout:  # OpenCV gives up, then hands out old frames that it still has
-            raise TimeoutError
-        if grabbed:
-            yield from [False] * broken
-            yield True
-            broken, since = 0, time.monotonic()
-        else:
-            broken += 1
+    def fps(self, stride: int) -> float | None:
+        """Frames per second that are read with a stride; None if the header says nothing sensible."""
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        return fps / stride if 0 < fps <= _MAX_FPS else None
 
+    def frames(self, *, stride: int, channels: int) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Read to the real end, whatever the header says of it.
 
-def frame_rate(capture: cv2.VideoCapture, stride: int) -> float | None:
-    """Frames per second that are read with a stride; None if the header says nothing sensible."""
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    return fps / stride if 0 < fps <= _MAX_FPS else None
+        Args:
+            stride: every how manieth frame is decoded, beginning with the first.
+            channels: 1 or 3.
 
+        Yields:
+            The number of the frame from 1 and its (H, W, C) uint8 image, None if it cannot be read or decoded.
 
-def stated_frames(capture: cv2.VideoCapture) -> int | None:
-    """Number of frames by the header, or as its duration tells; None for what has no end, as live pictures."""
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    return round(count) if count > 0 else None
+        Raises:
+            SourceError: a video cannot have so many channels.
+            ImageError: what is sent fell silent, or broke off before its end.
+        """
+        if channels not in {1, 3}:
+            raise SourceError(f"A video has 3 channels or 1, but the model takes {channels}. Predict on image files.")
+        number = 0
+        for number, grabbed in enumerate(self._grabs(), start=1):
+            if (number - 1) % stride == 0:
+                decoded, image = self._capture.retrieve() if grabbed else (False, None)
+                yield number, with_channels(image, channels) if decoded and image is not None else None
+        if number and self.stated is not None and math.isfinite(self._timeout) and number <= _WHOLE * self.stated:
+            raise ImageError(broke_off(self._name, number))
 
-
-def is_whole(read: int, stated: int) -> bool:
-    """Tell whether a recording was read to its end; the stated number of frames is an estimate."""
-    return read > _WHOLE * stated
+    def _grabs(self) -> Iterator[bool]:
+        """Fetch frame by frame; OpenCV reports a broken one as it does the end, so what counts is if others follow."""
+        broken, since = 0, time.monotonic()
+        while broken < _MOST_BROKEN and time.monotonic() - since < _PATIENCE:
+            asked = time.monotonic()
+            grabbed = self._capture.grab()
+            if time.monotonic() - asked >= self._timeout:  # OpenCV gives up, then hands out old frames it still has
+                raise ImageError(silence(self._name, self._timeout))
+            if grabbed:
+                yield from [False] * broken
+                yield True
+                broken, since = 0, time.monotonic()
+            else:
+                broken += 1
 
 
 def broke_off(name: str, frames: int) -> str:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ultralytics.utils.log import LOGGER
 
 Item = TypeVar("Item")
 
 
-class ResultStream(Iterator[Item], Generic[Item]):
+class ResultStream(Iterator[Item]):
     """Results one after the other; what has been read is not kept, and nothing happens before the first is asked for.
 
     Args:
         results: makes them.
-        source: what messages call the source.
 
     Example:
         >>> for result in YOLO("best.pt")("drive.mp4"):  # doctest: +SKIP
         ...     print(result.verbose())
     """
 
-    def __init__(self, results: Generator[Item, None, None], source: str) -> None:
-        self._results, self._source, self._asked = results, source, False
+    def __init__(self, results: Generator[Item, None, None]) -> None:
+        self._results, self._asked = results, False
 
     def __next__(self) -> Item:
         self._asked = True
@@ -31,8 +30,8 @@ class ResultStream(Iterator[Item], Generic[Item]):
 
     def __getitem__(self, index: object) -> Item:
         raise TypeError(
-            f"The results of {self._source} come one by one, as there may be more than memory holds: iterate over "
-            "them. stream=False makes a list of all."
+            "The results of a video, camera or generator come one by one, as there may be more than memory holds: "
+            "iterate over them. stream=False makes a list of all."
         )
 
     def close(self) -> None:
@@ -43,6 +42,6 @@ class ResultStream(Iterator[Item], Generic[Item]):
     def __del__(self) -> None:
         if not self._asked:
             LOGGER.warning(
-                f"Nothing was predicted on {self._source}: its results come one by one and none was asked for. "
-                "Iterate over what predict() returns, or give stream=False for a list of all."
+                "Nothing was predicted: the results of a video, camera or generator come one by one, and none was "
+                "asked for. Iterate over what predict() returns, or give stream=False for a list of all."
             )

@@ -134,8 +134,7 @@ def _describe_unknown(
 
 def _list_unknown_colors(file: Path, spec: DatasetSpec) -> str:
     """List the commonest colours of a mask that the dataset does not name."""
-    rgb = read_image(file)[..., ::-1]
-    colors, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
+    colors, counts = np.unique(read_image(file)[..., ::-1].reshape(-1, 3), axis=0, return_counts=True)
     ranked = sorted(zip(counts.tolist(), map(tuple, colors.tolist()), strict=True), reverse=True)
     unknown = [f"{list(color)} ({count:,} pixels)" for count, color in ranked if color not in spec.colors]
     more = f" and {len(unknown) - _EXACT} more" if len(unknown) > _EXACT else ""
