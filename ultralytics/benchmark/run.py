@@ -26,7 +26,6 @@ from ultralytics.data.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, Format, get_format
 from ultralytics.deploy.confinement import end_process, ending
 from ultralytics.deploy.verify import machine_facts
-from ultralytics.engine.delivery import megabytes
 from ultralytics.engine.state import run_folder
 from ultralytics.errors import ConfigError, MissingFile
 from ultralytics.model import YOLO
@@ -34,6 +33,7 @@ from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.env import ROOT
+from ultralytics.utils.files import disk_size
 from ultralytics.version import __version__
 
 TIME_LIMIT = 3600.0
@@ -204,7 +204,7 @@ def _measured(row: Format, weights: Path, config: Config, given: set[str], time_
                 made = run_step(log, ends, "export", str(weights), {**common, **options, "format": row.name})
                 artefact = Path(made.pop("artefact"))
                 facts |= made
-            facts["size"] = megabytes(artefact)
+            facts["size"] = disk_size(artefact) / 1e6
             facts |= run_step(log, ends, "measure", str(artefact), running, config.fraction, torch.get_num_threads())
     except StepFailed as error:
         facts["error"] = str(error)

@@ -26,7 +26,7 @@ from ultralytics.deploy.format import Packages
 from ultralytics.deploy.pip_settings import uv_settings
 from ultralytics.errors import MissingDependency, ToolchainMissing
 from ultralytics.utils.env import WINDOWS, is_interactive
-from ultralytics.utils.files import write_atomic
+from ultralytics.utils.files import disk_size, write_atomic
 from ultralytics.utils.log import LOGGER
 
 MARKER = "toolchain.json"
@@ -107,7 +107,7 @@ def create(packages: Packages, folder: Path) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     if packages.terms:
         LOGGER.warning("Licence of '%s': %s.", packages.name, packages.terms)
-    LOGGER.info("Making the environment '%s' in %s.", packages.name, folder)
+    LOGGER.info("Making the environment '%s' in %s; it takes %s.", packages.name, folder, packages.space)
     try:
         _build(uv, packages, partial)
         if packages.npm:
@@ -125,19 +125,6 @@ def remove(folder: Path) -> None:
     if folder.is_dir():
         (folder / MARKER).unlink(missing_ok=True)
         shutil.rmtree(folder)
-
-
-def size(folder: Path) -> int:
-    """Bytes of the files in a folder; links count nothing."""
-    total, folders = 0, [str(folder)] if folder.is_dir() else []
-    while folders:
-        with os.scandir(folders.pop()) as entries:  # which brings the sizes along: there are ten thousands of files
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-    return total
 
 
 def find_uv() -> str:
@@ -279,7 +266,7 @@ def _mark(uv: str, packages: Packages, folder: Path) -> None:
         "uv": _config(folder).get("uv", uv),
         "packages": _installed(folder),
         "digest": integrity.digest(folder),
-        "bytes": size(folder),
+        "bytes": disk_size(folder),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_atomic(folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False).encode())

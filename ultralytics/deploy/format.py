@@ -52,6 +52,11 @@ class Packages:
     alone: bool = False
 
     @property
+    def space(self) -> str:
+        """What an environment of these packages takes, in words."""
+        return f"about {self.megabytes} MB" if self.megabytes else "space that was not measured"
+
+    @property
     def here(self) -> bool:
         """Whether the user's own environment has the packages and programs."""
         return not self.alone and all(map(available, self.imports)) and all(map(shutil.which, self.programs))

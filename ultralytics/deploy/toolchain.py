@@ -22,6 +22,7 @@ from ultralytics.deploy.confinement import end_process, ending, start_worker, ta
 from ultralytics.deploy.format import Packages
 from ultralytics.errors import ConfigError, ExportError, ToolchainMissing, unknown_name
 from ultralytics.utils.env import user_cache_folder
+from ultralytics.utils.files import disk_size
 from ultralytics.utils.log import LOGGER
 
 POLICIES = ("ask", "auto", "never")
@@ -142,7 +143,7 @@ def clean(names: Iterable[str] | None = None) -> int:
     for name in dict.fromkeys(wanted):
         with environments.locked(root / name):
             for folder in (root / name, root / f".{name}.partial"):
-                freed += environments.size(folder)
+                freed += disk_size(folder)
                 environments.remove(folder)
     return freed
 
@@ -236,9 +237,8 @@ def _allow(packages: Packages, policy: str, folder: Path, fault: str) -> None:
     if policy == "auto":
         return
     pins = ", ".join([*environments.requirements(packages), *packages.npm])
-    size = f"about {packages.megabytes} MB" if packages.megabytes else "space that was not measured"
     what = (
-        f"The environment '{packages.name}' in {folder} {fault}. It holds {pins}, takes {size}, "
+        f"The environment '{packages.name}' in {folder} {fault}. It holds {pins}, takes {packages.space}, "
         f"and leaves your own environment as it is.{packages.terms and f' Terms: {packages.terms}.'}"
     )
     if policy == "never":
@@ -268,7 +268,7 @@ def _info(folder: Path) -> ToolchainInfo:
         name=folder.name,
         folder=folder,
         packages=tuple(marker.get("packages", ())),
-        bytes=environments.size(folder),
+        bytes=disk_size(folder),
         created=str(marker.get("created", "")),
         fault=environments.fault(folder),
     )

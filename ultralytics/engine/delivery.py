@@ -74,9 +74,3 @@ def _replace(made: Path, target: Path) -> None:
     if target.is_dir():  # which nothing can replace, unless it is empty
         target.rename(made.parent / "replaced")
     made.replace(target)
-
-
-def megabytes(path: Path) -> float:
-    """Size of a file, or of all files in a folder."""
-    files = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files) / 1e6

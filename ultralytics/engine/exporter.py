@@ -24,14 +24,14 @@ from ultralytics.deploy.options import ExportOptions, check_given, check_values
 from ultralytics.deploy.toolchain import run_job
 from ultralytics.deploy.verify import Report, latency
 from ultralytics.engine.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
-from ultralytics.engine.delivery import deliver, megabytes, scratch_folder
+from ultralytics.engine.delivery import deliver, scratch_folder
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.proof import Prover, reference_network
 from ultralytics.errors import ConfigError, ExportError, MissingDependency, RuntimeUnavailable, UltralyticsError
 from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
-from ultralytics.utils.files import sha256
+from ultralytics.utils.files import disk_size, sha256
 from ultralytics.utils.side_effects import process_as_it_was
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Exporter:
             deliver(made.job, made.report, self.row, self.artefact)
         self.seconds["convert"] = time.perf_counter() - begin - self.seconds["prove"]
         seconds = f"{self.seconds['convert']:.1f} s, and {self.seconds['prove']:.1f} s to prove it"
-        LOGGER.info(f"{self.row.title}: {self.artefact} ({megabytes(self.artefact):.1f} MB) in {seconds}")
+        LOGGER.info(f"{self.row.title}: {self.artefact} ({disk_size(self.artefact) / 1e6:.1f} MB) in {seconds}")
         self.callbacks.run("on_export_end", self)
         return self.artefact
 
@@ -257,7 +257,7 @@ class Exporter:
         except (ExportError, RuntimeUnavailable, MissingDependency) as error:
             LOGGER.warning(f"{self.row.title}: not compared with more bits: {error}")
             return
-        report.megabytes = {name: megabytes(job.artefact) for name, job in jobs.items()}
+        report.megabytes = {name: disk_size(job.artefact) / 1e6 for name, job in jobs.items()}
         report.advice = advice(report.milliseconds, report.megabytes)
         split = ", ".join(latency(name, report.milliseconds[name]) for name in jobs)
         LOGGER.info(f"{self.row.title}: {report.advice}; per image {split}")

@@ -17,11 +17,11 @@ from ultralytics.deploy import Format
 from ultralytics.deploy.base import ANSWER_FILE, Backend, ExportJob
 from ultralytics.deploy.runtime import open_backend, runtime_versions
 from ultralytics.deploy.verify import MIN_IMAGES, Report, Runner, Simulation, compare, judge, machine_facts, race
-from ultralytics.engine.delivery import megabytes
 from ultralytics.engine.proof_images import ProofImages
 from ultralytics.errors import MissingDependency, RuntimeUnavailable
 from ultralytics.nn.checkpoint import Checkpoint
 from ultralytics.utils import LOGGER
+from ultralytics.utils.files import disk_size
 from ultralytics.utils.torch_utils import select_device
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Prover:
             format=self.row.name,
             bits=job.options.bits,
             kept=list(job.options.keep),
-            megabytes={"artefact": megabytes(job.artefact)},
+            megabytes={"artefact": disk_size(job.artefact) / 1e6},
         )
         try:
             backend = self._open(job)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ultralytics.utils.files import increment_path, replacing, sha256, write_atomic
+from ultralytics.utils.files import disk_size, increment_path, replacing, sha256, write_atomic
 
 
 def test_folders_are_numbered_behind_the_last(tmp_path: Path) -> None:
@@ -68,3 +68,12 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path, size: int) -> None:
     content = bytes(index % 251 for index in range(size))
     (tmp_path / "x").write_bytes(content)
     assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(b"123")
+    (tmp_path / "a" / "b" / "two").write_bytes(b"12345")
+    assert disk_size(tmp_path) == disk_size(tmp_path / "a") == 8
+    assert disk_size(tmp_path / "a" / "one") == 3
+    assert disk_size(tmp_path / "c") == 0
