@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ultralytics.cfg import get_cfg
+from ultralytics.cfg import OPTIONS, get_cfg
 from ultralytics.data.sources import Frame
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.engine.saving import ResultSaver, writes_files
+from ultralytics.errors import ConfigError
 from ultralytics.utils.ops.masks import rle_decode
-from ultralytics.utils.plotting.colors import CITYSCAPES
+from ultralytics.utils.plotting.colors import CITYSCAPES, resolve_palette
 
 NAMES = {0: "road", 1: "car"}
 
@@ -205,3 +206,10 @@ def test_the_legend_can_be_left_out(tmp_path: Path) -> None:
     shown, hidden = (cv2.imread(str(tmp_path / name / "a.jpg")) for name in ("True", "False"))
     assert hidden.std(axis=(0, 1)).max() == 0
     assert shown.std(axis=(0, 1)).max() > 0
+
+
+def test_the_palettes_that_are_offered_are_those_that_are_known() -> None:
+    for name in OPTIONS["palette"].choices:
+        assert resolve_palette(name, 3).shape == (3, 3)
+    with pytest.raises(ConfigError, match=f"Known: {', '.join(sorted(OPTIONS['palette'].choices))}"):
+        resolve_palette("no such palette", 3)
