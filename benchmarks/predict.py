@@ -19,7 +19,7 @@ from measure import best_ms, machine
 
 from ultralytics import YOLO
 from ultralytics.data.imread import read_image
-from ultralytics.data.scenes import scene
+from ultralytics.scenes import scene
 
 CASES = (((480, 640), 640), ((1080, 1920), 640), ((768, 1024), 1024), ((1024, 2048), 1024), ((1024, 2048), 2048))
 PHASES = ("read", "preprocess", "inference", "postprocess")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ultralytics.cfg import get_cfg
 from ultralytics.data.build import build_dataloader
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.nn.model import GraphModel
 from ultralytics.tasks.semantic.loss import SemanticCriterion
 from ultralytics.tasks.semantic.val import SemanticValidator

@@ -14,7 +14,7 @@ sys.path.insert(0, str(REPOSITORY))
 from ultralytics.cfg import INERT, MODE_DEFAULTS, MODES, OPTIONS, Option  # noqa: E402
 from ultralytics.cfg.validate import RENAMED, describe  # noqa: E402
 from ultralytics.deploy import FORMATS  # noqa: E402
-from ultralytics.deploy.matrix import capabilities  # noqa: E402
+from ultralytics.deploy.capabilities import capabilities  # noqa: E402
 
 
 def groups() -> Iterator[tuple[str, list[Option]]]:

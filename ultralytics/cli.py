@@ -28,8 +28,8 @@ from ultralytics.cfg.schema import MODES, OPTIONS, Option
 from ultralytics.cfg.settings import DEFAULTS, SETTINGS
 from ultralytics.cfg.validate import RENAMED, check_options, describe
 from ultralytics.deploy import FORMATS
-from ultralytics.deploy.matrix import here, text_table
-from ultralytics.deploy.toolchain import check, clean, toolchain_table, toolchains
+from ultralytics.deploy.capabilities import here, text_table
+from ultralytics.deploy.sandbox.toolchain import check, clean, toolchain_table, toolchains
 from ultralytics.errors import ConfigError, SourceError, UltralyticsError, unknown_name
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec, get_task
 from ultralytics.utils.env import ROOT
@@ -109,7 +109,7 @@ def parse(argv: Sequence[str]) -> Command:
     words, pairs = split_arguments(argv)
     task = words.pop(0) if words and words[0] in TASKS else None
     action = _SHORT.get(words[0], words[0]) if words else ""
-    if action in SPECIALS:
+    if action in SUBCOMMANDS:
         rest = tuple(word for word in words[1:] if word not in _HELP)
         if len(rest) + 1 < len(words):
             return Command(action="help", words=(action, *rest))
@@ -143,15 +143,15 @@ def _parse_mode(task: str | None, words: Sequence[str], pairs: Mapping[str, str]
 
 
 def _unknown_word(word: str) -> str:
-    if word in _ELSEWHERE:
-        return _ELSEWHERE[word]
+    if word in _UNSUPPORTED:
+        return _UNSUPPORTED[word]
     if word in OPTIONS:
         return f"'{word}' needs a value: {word}=… It takes {describe(OPTIONS[word])}."
     if word in MODES or word in TASKS:
         return f"'{word}' is one word too many: say one task and one mode."
     if Path(word).suffix or Path(word).exists():
         return f"Say what '{word}' is: source={word}, model={word} or data={word}."
-    return unknown_name("word", word, [*TASKS, *MODES, *SPECIALS])
+    return unknown_name("word", word, [*TASKS, *MODES, *SUBCOMMANDS])
 
 
 # Running it
@@ -159,7 +159,7 @@ def _unknown_word(word: str) -> str:
 
 def run(command: Command) -> int:
     """Do what a command asks for and return the exit code."""
-    if special := SPECIALS.get(command.action):
+    if special := SUBCOMMANDS.get(command.action):
         if command.words and not special.takes_words:
             raise ConfigError(_unknown_word(command.words[0]))
         return special.function(command) or 0
@@ -205,7 +205,7 @@ def _fill_in(options: dict[str, Any], mode: str, task: TaskSpec) -> None:
 
 def _help(command: Command) -> None:
     if not command.words:
-        commands = "\n".join(f"  {name:<10} {special.help}" for name, special in SPECIALS.items())
+        commands = "\n".join(f"  {name:<10} {special.help}" for name, special in SUBCOMMANDS.items())
         print(_USAGE.format(tasks=", ".join(TASKS), modes=", ".join(MODES), commands=commands))
         return
     mode, *rest = command.words
@@ -214,13 +214,13 @@ def _help(command: Command) -> None:
 
         print(usage(" ".join(rest)))
         return
-    if mode in SPECIALS:
-        print(f"yolo {mode}    {SPECIALS[mode].help}")
-        for key in SPECIALS[mode].keys:
+    if mode in SUBCOMMANDS:
+        print(f"yolo {mode}    {SUBCOMMANDS[mode].help}")
+        for key in SUBCOMMANDS[mode].keys:
             print(f"  {_default(OPTIONS[key], mode):<28} {OPTIONS[key].help}")
         return
     if mode not in MODES:
-        raise ConfigError(unknown_name("command", mode, [*MODES, *SPECIALS]))
+        raise ConfigError(unknown_name("command", mode, [*MODES, *SUBCOMMANDS]))
     print(f"yolo {mode} key=value ...    the keys, with their defaults:")
     options = [option for option in OPTIONS.values() if mode in option.modes]
     for title, group in groupby(options, key=lambda option: option.group):
@@ -254,7 +254,7 @@ def _checks(_: Command) -> None:
 
 def _check(command: Command) -> int:
     options = check_options(command.options)
-    if unknown := options.keys() - {*SPECIALS["check"].keys, "debug"}:
+    if unknown := options.keys() - {*SUBCOMMANDS["check"].keys, "debug"}:
         raise ConfigError(f"'yolo check' takes data= and label_map=, not {', '.join(sorted(unknown))}.")
     if not options.get("data"):
         raise ConfigError(
@@ -345,7 +345,7 @@ def _toolchains(command: Command) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Special:
+class Subcommand:
     """A command that is not a mode of a model; its function returns an exit code or None for 0."""
 
     function: Callable[[Command], int | None]
@@ -354,27 +354,29 @@ class Special:
     keys: tuple[str, ...] = ()  # options of modes that it takes
 
 
-SPECIALS: Mapping[str, Special] = {
-    "help": Special(_help, "this page; `yolo help train`, or another word, says more about it", takes_words=True),
-    "version": Special(_version, "the version of this package"),
-    "checks": Special(_checks, "the state of this installation"),
-    "check": Special(_check, "what is wrong with a dataset: yolo check data=dataset.yaml", keys=("data", "label_map")),
-    "convert": Special(
+SUBCOMMANDS: Mapping[str, Subcommand] = {
+    "help": Subcommand(_help, "this page; `yolo help train`, or another word, says more about it", takes_words=True),
+    "version": Subcommand(_version, "the version of this package"),
+    "checks": Subcommand(_checks, "the state of this installation"),
+    "check": Subcommand(
+        _check, "what is wrong with a dataset: yolo check data=dataset.yaml", keys=("data", "label_map")
+    ),
+    "convert": Subcommand(
         _convert, "bring a dataset into the layout needed here: yolo convert NAME key=value ...", takes_words=True
     ),
-    "settings": Special(
+    "settings": Subcommand(
         _settings, "show your folders and switches; change them by key=value, or reset", takes_words=True
     ),
-    "cfg": Special(_cfg, "all options with their defaults"),
-    "copy-cfg": Special(_copy_cfg, "write them to default_copy.yaml, to change and use by cfg="),
-    "formats": Special(_formats, "the formats models are kept and run in"),
-    "toolchains": Special(
+    "cfg": Subcommand(_cfg, "all options with their defaults"),
+    "copy-cfg": Subcommand(_copy_cfg, "write them to default_copy.yaml, to change and use by cfg="),
+    "formats": Subcommand(_formats, "the formats models are kept and run in"),
+    "toolchains": Subcommand(
         _toolchains, "environments of converters: yolo toolchains [list | check | clean] NAME ...", takes_words=True
     ),
 }
 _HELP = frozenset({"help", "h"})
 _SHORT: Mapping[str, str] = {"h": "help", "v": "version", "c": "copy-cfg", "setting": "settings"}
-_ELSEWHERE: Mapping[str, str] = {
+_UNSUPPORTED: Mapping[str, str] = {
     "track": "Tracking follows boxes, and class maps have none. Use predict on the video.",
     "solutions": "There are no solutions in this package.",
     "login": "There is no account to log in to: everything runs on your machine.",

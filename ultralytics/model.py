@@ -13,20 +13,20 @@ from ultralytics.cfg import Config, get_cfg
 from ultralytics.cfg.settings import SETTINGS
 from ultralytics.cfg.validate import check_options
 from ultralytics.data.build import build_dataloader
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, find_format
 from ultralytics.engine.events import CallbackList, CallbackOwner
 from ultralytics.engine.exporter import Exporter
-from ultralytics.engine.launch import process_group
 from ultralytics.engine.results import Results
-from ultralytics.engine.state import run_folder
+from ultralytics.engine.train.launch import process_group
+from ultralytics.engine.train.state import run_folder
 from ultralytics.errors import CheckpointError, ConfigError, MissingFile, ModelError
 from ultralytics.nn.artefact import Artefact
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ultralytics.nn.graph import load_architecture
-from ultralytics.nn.handle import NetworkHandle
 from ultralytics.nn.model import GraphModel
+from ultralytics.nn.model_facade import NetworkHandle
 from ultralytics.nn.transfer import transfer
 from ultralytics.tasks import DEFAULT_TASK, TaskSpec, get_task, task_of
 from ultralytics.utils import LOGGER, RANK

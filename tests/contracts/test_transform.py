@@ -160,7 +160,7 @@ def test_same_seed_same_result_and_inputs_stay(name, channels, dtype):
 @pytest.mark.parametrize("name", [name for name in [*GEOMETRIC, *OTHERS] if "letterbox" not in name and name != "user"])
 def test_other_seeds_give_other_results(name):
     pool = Drawings()
-    pool.samples = [sample.with_(image=sample.image * np.array([1, 2, 3], np.uint8)) for sample in pool.samples]
+    pool.samples = [sample.replace(image=sample.image * np.array([1, 2, 3], np.uint8)) for sample in pool.samples]
     transform = {**GEOMETRIC, **OTHERS}[name]()
     first, *others = (transform(pool.samples[0], Context(np.random.default_rng(seed), pool)) for seed in range(8))
     assert any(not same(first, other) for other in others)
@@ -176,7 +176,7 @@ def test_zero_strength_changes_nothing(name, channels, dtype):
 @pytest.mark.parametrize("name", [*GEOMETRIC, *OTHERS])
 def test_images_without_labels_pass(name):
     pool = Drawings()
-    pool.samples = [sample.with_(class_map=None) for sample in pool.samples]
+    pool.samples = [sample.replace(class_map=None) for sample in pool.samples]
     out = {**GEOMETRIC, **OTHERS}[name]()(pool.samples[0], Context(np.random.default_rng(1), pool))
     assert out.class_map is None
 

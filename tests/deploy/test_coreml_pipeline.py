@@ -11,7 +11,7 @@ import pytest
 
 from ultralytics import YOLO
 from ultralytics.deploy import FORMATS, get_format
-from ultralytics.deploy.toolchain import ensure
+from ultralytics.deploy.sandbox.toolchain import ensure
 from ultralytics.utils.ops.letterbox import LetterboxGeometry, letterbox
 
 pytestmark = [pytest.mark.formats, pytest.mark.filterwarnings("ignore")]

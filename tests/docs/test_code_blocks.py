@@ -14,10 +14,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from ultralytics import YOLO, cli, settings
+from ultralytics import YOLO, cli, scenes, settings
 from ultralytics.cfg import get_cfg, read_options
-from ultralytics.data import scenes
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.deploy import FORMATS
 from ultralytics.utils.yamlio import YAML
 

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ultralytics import YOLO, settings
-from ultralytics.data import scenes
+from ultralytics import YOLO, scenes, settings
 from ultralytics.nn.registry import MODULES
 from ultralytics.utils.yamlio import YAML
 

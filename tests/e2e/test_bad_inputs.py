@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import UltralyticsError
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import diagnose

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ultralytics import YOLO
-from ultralytics.data import scenes
+from ultralytics import YOLO, scenes
 from ultralytics.nn.kernels import class_map, upsampled_ce_dice
 from ultralytics.utils.yamlio import YAML
 

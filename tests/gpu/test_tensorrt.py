@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ultralytics.deploy.base import ExportJob
+from ultralytics.deploy.formats.tensorrt import Backend, convert, embed
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions
-from ultralytics.deploy.tensorrt import Backend, convert, embed
 from ultralytics.errors import ModelError
 
 pytestmark = [

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ultralytics.cfg import MODES, OPTIONS, get_cfg, read_options
-from ultralytics.cli import SPECIALS, Command, main, parse
+from ultralytics.cli import SUBCOMMANDS, Command, main, parse
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec
 from ultralytics.utils.imports import load
@@ -195,7 +195,7 @@ def test_what_is_missing_or_wrong_is_said_before_anything_starts(capsys, line, c
 def test_help_names_every_command_and_every_option_of_a_mode(capsys):
     assert main(["help"]) == 0
     page = capsys.readouterr().out
-    assert all(f"  {name} " in page for name in SPECIALS)
+    assert all(f"  {name} " in page for name in SUBCOMMANDS)
     assert all(mode in page for mode in (*MODES, *TASKS))
     assert main(["predict", "--help"]) == 0
     page = capsys.readouterr().out
@@ -205,7 +205,7 @@ def test_help_names_every_command_and_every_option_of_a_mode(capsys):
     assert "save=true " in page
 
 
-@pytest.mark.parametrize("word", SPECIALS)
+@pytest.mark.parametrize("word", SUBCOMMANDS)
 def test_help_knows_every_special_command(capsys, word):
     assert main(["help", word]) == 0
     assert capsys.readouterr().out.startswith(f"yolo {word} ")

@@ -22,11 +22,11 @@ import torch
 
 from ultralytics.benchmark.table import STATE, BenchmarkRow, BenchmarkTable
 from ultralytics.cfg import OPTIONS, Config
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, Format, get_format
-from ultralytics.deploy.confinement import end_process, ending
+from ultralytics.deploy.sandbox.confinement import end_process, ending
 from ultralytics.deploy.verify import machine_facts
-from ultralytics.engine.state import run_folder
+from ultralytics.engine.train.state import run_folder
 from ultralytics.errors import ConfigError, MissingFile
 from ultralytics.model import YOLO
 from ultralytics.nn.checkpoint import load_checkpoint

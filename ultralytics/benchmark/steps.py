@@ -21,8 +21,8 @@ import torch
 
 from ultralytics.benchmark.table import PHASES
 from ultralytics.cfg import Config
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.imread import read_image
-from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import UltralyticsError
 from ultralytics.model import YOLO
 from ultralytics.nn.artefact import Artefact

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.deploy import FORMATS, get_format
-from ultralytics.deploy.matrix import text_table
+from ultralytics.deploy.capabilities import text_table
 from ultralytics.engine.results.writers import rows_to_csv, rows_to_frame
 from ultralytics.utils.files import write_atomic
-from ultralytics.utils.plotting.page import Bar, note, page, pairs, section, stacks, table
+from ultralytics.utils.plotting.html import Bar, note, page, pairs, section, stacks, table
 
 PHASES = ("read", "preprocess", "inference", "postprocess")
 """Parts of a prediction, in their order."""

@@ -72,7 +72,9 @@ class EpochLoader(DataLoader[Any]):
         for number, worker in enumerate(getattr(self._iterator, "_workers", ())):
             if worker.exitcode is not None:
                 last = int(self.last_read[number])
-                raise TrainingError(_obituary(worker.exitcode, self.dataset.pairs[last].image if last >= 0 else None))
+                raise TrainingError(
+                    _death_message(worker.exitcode, self.dataset.pairs[last].image if last >= 0 else None)
+                )
 
     def set_epoch(self, epoch: int, mix: bool = True) -> None:
         """Choose the epoch of the next iteration, and whether its samples may be joined."""
@@ -178,7 +180,7 @@ def _as_raised_in_worker(error: UltralyticsError) -> UltralyticsError | None:
     return kind(message.strip()) if marker else None
 
 
-def _obituary(exitcode: int, last_read: Path | None) -> str:
+def _death_message(exitcode: int, last_read: Path | None) -> str:
     """Say how a worker ended, why probably, and what to do."""
     how = {number.value: number.name for number in signal.Signals}.get(-exitcode, f"exit code {exitcode}")
     reason = _LIKELY_REASONS.get(how, "a library has probably crashed on an image")

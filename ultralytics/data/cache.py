@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ultralytics.data.parallel import in_threads
 from ultralytics.errors import DatasetError
 from ultralytics.utils import LOGGER
 from ultralytics.utils.env import memory_available, user_cache_folder
+from ultralytics.utils.parallel import in_threads
 
 _MEMORY_SHARE = 0.6  # of what is free now; the rest is for the network and for workers
 _DISK_RESERVE = 1 << 30

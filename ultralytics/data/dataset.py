@@ -18,9 +18,9 @@ from torch.utils.data import Dataset
 
 from ultralytics.data.augment import collate
 from ultralytics.data.cache import Arrays, ArraySpec, ArrayStore, DiskStore, RamStore
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.sample import Context, Sample, SampleKey
-from ultralytics.data.scan import Facts, Pair, content_key
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.scan import SampleFacts, SamplePaths, content_key
 from ultralytics.errors import ConfigError, DatasetError, UltralyticsError
 
 STRIDE = 32
@@ -58,8 +58,8 @@ class BaseDataset(Dataset[Any], ABC):
     def __init__(
         self,
         spec: DatasetSpec,
-        pairs: Sequence[Pair],
-        facts: Sequence[Facts],
+        pairs: Sequence[SamplePaths],
+        facts: Sequence[SampleFacts],
         *,
         imgsz: int | None,
         train: bool,
@@ -182,12 +182,12 @@ def scaled_shape(shape: tuple[int, int], imgsz: int, *, short_side: bool) -> tup
     return height, width
 
 
-def _by_aspect(facts: Sequence[Facts]) -> list[int]:
+def _by_aspect(facts: Sequence[SampleFacts]) -> list[int]:
     """Order by height / width, so that the images of a batch have similar shapes."""
     return sorted(range(len(facts)), key=lambda index: facts[index].height / facts[index].width)
 
 
-def _batch_shapes(facts: Sequence[Facts], imgsz: int | None, rect: int) -> np.ndarray:
+def _batch_shapes(facts: Sequence[SampleFacts], imgsz: int | None, rect: int) -> np.ndarray:
     """Compute (height, width) of the batch of each sample: squares, or the smallest rectangles that hold all of it."""
     if imgsz is None:  # batches of one
         return np.array([[math.ceil(side / STRIDE) * STRIDE for side in fact.shape] for fact in facts], np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ultralytics.data import tiff
-from ultralytics.data.headers import Header, read_header
+from ultralytics.data.description.headers import Header, read_header
 from ultralytics.errors import ImageError, MissingFile
 
 IMG_FORMATS = frozenset(
@@ -174,7 +174,7 @@ def _decode(data: bytes, header: Header) -> np.ndarray:
         grey = header.channels < 3 and not header.palette
         colour = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
         flags = colour | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-        with _hushed():
+        with _quiet_opencv():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
             if image is None and header.kind == "TIFF":  # colour conversion refuses floats, which are reported by name
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -185,7 +185,7 @@ def _decode(data: bytes, header: Header) -> np.ndarray:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from warning of every tag of a GeoTIFF that it does not know."""
     logging = cv2.utils.logging
     level = logging.getLogLevel()

@@ -55,7 +55,7 @@ class Sample:
         height, width = self.image.shape[:2]
         return height, width
 
-    def with_(self, **changes: Any) -> Sample:
+    def replace(self, **changes: Any) -> Sample:
         """Copy this sample with some fields changed; arrays are shared."""
         return replace(self, **changes)
 

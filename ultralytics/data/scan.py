@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from ultralytics.data.parallel import in_threads
 from ultralytics.utils import LOGGER
 from ultralytics.utils.env import user_cache_folder
 from ultralytics.utils.files import write_atomic
+from ultralytics.utils.parallel import in_threads
 from ultralytics.version import __version__
 
 _SHOWN = 5  # files named for each kind of problem
@@ -25,7 +25,7 @@ _STALE_FACTOR = 10  # how many times more entries than files a cache may hold be
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SamplePaths:
     """An image and its label file, which may not exist."""
 
     image: Path
@@ -33,7 +33,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SampleFacts:
     """What a pair of files holds.
 
     Attributes:
@@ -86,11 +86,11 @@ class Examine(Protocol):
     def signature(self) -> str:
         """Text that changes with anything that changes the answers."""
 
-    def __call__(self, pair: Pair) -> Facts:
+    def __call__(self, pair: SamplePaths) -> SampleFacts:
         """Look at the files of a pair; faults are part of the answer, nothing is raised for them."""
 
 
-def scan(pairs: Sequence[Pair], examine: Examine, *, desc: str = "looking at labels") -> list[Facts]:
+def scan(pairs: Sequence[SamplePaths], examine: Examine, *, desc: str = "looking at labels") -> list[SampleFacts]:
     """Find out the facts of all pairs, from the user's cache where the files have not changed since.
 
     Args:
@@ -133,7 +133,7 @@ def summarise(problems: Iterable[Problem], *, verbose: bool = False) -> str:
     return "\n".join(lines)
 
 
-def content_key(pair: Pair) -> str:
+def content_key(pair: SamplePaths) -> str:
     """Identify the content of a pair without reading it; the time of a change of its inode catches a copied time."""
     digest = hashlib.blake2b(digest_size=16)
     for path in (pair.image, pair.label):
@@ -146,13 +146,13 @@ def content_key(pair: Pair) -> str:
     return digest.hexdigest()
 
 
-def _cache_file(pairs: Sequence[Pair], signature: str) -> Path:
+def _cache_file(pairs: Sequence[SamplePaths], signature: str) -> Path:
     folder = pairs[0].image.parent if pairs else Path()
     name = hashlib.blake2b(f"{__version__}|{signature}|{folder}".encode("utf-8", "surrogateescape"), digest_size=16)
     return user_cache_folder() / "scans" / f"{name.hexdigest()}.json"
 
 
-def _load(file: Path) -> dict[str, Facts]:
+def _load(file: Path) -> dict[str, SampleFacts]:
     """Read a cache; one that is missing, damaged or of another version is empty."""
     try:
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -161,13 +161,13 @@ def _load(file: Path) -> dict[str, Facts]:
         return {}
 
 
-def _facts(values: Sequence[Any]) -> Facts:
+def _facts(values: Sequence[Any]) -> SampleFacts:
     height, width, bits, counts, digest, kind, fault, notes = values
     counts = {int(raw): int(count) for raw, count in counts.items()}
-    return Facts(height, width, bits, counts, digest, kind, fault, tuple((str(a), str(b)) for a, b in notes))
+    return SampleFacts(height, width, bits, counts, digest, kind, fault, tuple((str(a), str(b)) for a, b in notes))
 
 
-def _save(file: Path, facts: Mapping[str, Facts]) -> None:
+def _save(file: Path, facts: Mapping[str, SampleFacts]) -> None:
     try:
         text = json.dumps({key: astuple(value) for key, value in facts.items()}, separators=(",", ":"))
         write_atomic(file, text.encode())

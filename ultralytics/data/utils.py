@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ultralytics.data.description.listing import LabelFinder
+from ultralytics.data.description.spec import SPLITS, DatasetSpec
 from ultralytics.data.imread import IMG_FORMATS, VID_FORMATS
-from ultralytics.data.listing import LabelFinder
-from ultralytics.data.spec import SPLITS, DatasetSpec
 
 __all__ = ["IMG_FORMATS", "VID_FORMATS", "check_det_dataset", "img2label_paths"]
 

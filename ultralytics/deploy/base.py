@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 JOB_FILE = "job.json"
-QUESTION_FILE = "verify.npy"
-ANSWER_FILE = "answers.npy"
+PROBE_INPUTS = "verify.npy"
+PROBE_OUTPUTS = "answers.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,8 @@ class ExportJob:
     """What a format is given to make one artefact.
 
     Some toolkits can simulate a chip only in the process that converts. Their `convert`, where `folder` holds
-    `QUESTION_FILE`, float32 images (N, C, H, W) in [0, 1] with N a multiple of the batch, writes what the artefact
-    makes of them beside it, as `ANSWER_FILE`: the outputs of `Backend.infer`, all batches in one array.
+    `PROBE_INPUTS`, float32 images (N, C, H, W) in [0, 1] with N a multiple of the batch, writes what the artefact
+    makes of them beside it, as `PROBE_OUTPUTS`: the outputs of `Backend.infer`, all batches in one array.
 
     Attributes:
         folder: scratch folder of the job; whatever else a converter leaves there is thrown away.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ultralytics.deploy import environments
 from ultralytics.deploy.base import Backend
 from ultralytics.deploy.format import Format
+from ultralytics.deploy.sandbox import environments
 from ultralytics.errors import ConfigError, MissingDependency, MissingFile, RuntimeUnavailable
 from ultralytics.utils.imports import load
-from ultralytics.utils.side_effects import process_as_it_was
+from ultralytics.utils.side_effects import preserve_process_state
 
 
 def open_backend(
@@ -44,7 +44,7 @@ def open_backend(
     if dnn:
         if row.name != "onnx":
             raise ConfigError(f"dnn=True runs ONNX files; '{path.name}' is {row.title}. Leave it out.")
-        return _open(load("ultralytics.deploy.opencv:Backend"), path, device, threads)
+        return _open(load("ultralytics.deploy.formats.opencv:Backend"), path, device, threads)
     if row.platforms and sys.platform not in row.platforms:
         raise RuntimeUnavailable(f"{row.title} runs only where there is {row.needs}; '{path.name}' cannot run here.")
     if row.run is None or (runtime != "isolated" and row.run.here):
@@ -52,7 +52,7 @@ def open_backend(
     if runtime == "inprocess":
         line = f'"ultralytics-semantic[{row.run.extra}]"' if row.run.extra else " ".join(row.run.pins)
         raise MissingDependency(f"{row.title} needs {', '.join(row.run.imports)}. Install it: pip install {line}")
-    from ultralytics.deploy.isolated import IsolatedBackend
+    from ultralytics.deploy.sandbox.isolated import IsolatedBackend
 
     return IsolatedBackend(
         path, backend=f"{row.module}:Backend", packages=row.run, policy=policy, device=device, threads=threads
@@ -60,7 +60,7 @@ def open_backend(
 
 
 def _open(backend: type[Backend], path: Path, device: str, threads: int) -> Backend:
-    with process_as_it_was():
+    with preserve_process_state():
         return backend(path, device=device, threads=threads)
 
 

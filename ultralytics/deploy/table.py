@@ -27,13 +27,13 @@ PYTORCH = Format(
 )
 
 TORCHSCRIPT = Format(
-    name="torchscript", title="TorchScript", suffix=".torchscript", module="ultralytics.deploy.torchscript",
+    name="torchscript", title="TorchScript", suffix=".torchscript", module="ultralytics.deploy.formats.torchscript",
     options=frozenset({"batch", "quantize", "dynamic", "optimize", "pipeline"}), bits=(32, 16), dynamic=True,
     verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 ONNX = Format(
-    name="onnx", title="ONNX", suffix=".onnx", module="ultralytics.deploy.onnx",
+    name="onnx", title="ONNX", suffix=".onnx", module="ultralytics.deploy.formats.onnx",
     options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify", "pipeline"}), bits=(32, 16, 8),
     keeps=True, dynamic=True,
     convert=Packages(
@@ -47,7 +47,8 @@ ONNX = Format(
 )  # fmt: skip
 
 OPENVINO = Format(
-    name="openvino", title="OpenVINO", suffix="_openvino_model", module="ultralytics.deploy.openvino", via="onnx",
+    name="openvino", title="OpenVINO", suffix="_openvino_model", module="ultralytics.deploy.formats.openvino",
+    via="onnx",
     options=frozenset({"batch", "dynamic", "quantize", "pipeline"}), bits=(32, 16, 8), keeps=True, dynamic=True,
     convert=Packages(
         name="openvino", extra="openvino", imports=("openvino", "nncf", "onnx"), megabytes=480,
@@ -59,7 +60,7 @@ OPENVINO = Format(
 )  # fmt: skip
 
 ENGINE = Format(
-    name="engine", title="TensorRT", suffix=".engine", module="ultralytics.deploy.tensorrt", via="onnx",
+    name="engine", title="TensorRT", suffix=".engine", module="ultralytics.deploy.formats.tensorrt", via="onnx",
     options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify", "workspace"}), bits=(32, 16, 8),
     device="cuda:0", keeps=True, dynamic=True, via_bits=frozenset({16}),
     convert=Packages(name="tensorrt", imports=("torch", "tensorrt", "onnx", "onnxruntime"), pins=_TENSORRT),
@@ -68,7 +69,7 @@ ENGINE = Format(
 )  # fmt: skip
 
 COREML = Format(
-    name="coreml", title="Core ML", suffix=".mlpackage", module="ultralytics.deploy.coreml",
+    name="coreml", title="Core ML", suffix=".mlpackage", module="ultralytics.deploy.formats.coreml",
     options=frozenset({"batch", "dynamic", "pipeline", "quantize"}), bits=(32, 16, 8), keeps=True, dynamic=True,
     convert=Packages(
         name="coreml", megabytes=870, imports=("torch", "coremltools"), alone=True,
@@ -89,18 +90,20 @@ _TENSORFLOW = Packages(
 )  # fmt: skip
 
 SAVED_MODEL = Format(
-    name="saved_model", title="TensorFlow SavedModel", suffix="_saved_model", module="ultralytics.deploy.saved_model",
+    name="saved_model", title="TensorFlow SavedModel", suffix="_saved_model",
+    module="ultralytics.deploy.formats.saved_model",
     via="onnx", options=frozenset({"batch", "opset"}), convert=_TENSORFLOW, run=_TENSORFLOW,
     verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 PB = Format(
-    name="pb", title="TensorFlow GraphDef", suffix=".pb", module="ultralytics.deploy.graphdef", via="saved_model",
+    name="pb", title="TensorFlow GraphDef", suffix=".pb", module="ultralytics.deploy.formats.graphdef",
+    via="saved_model",
     options=frozenset({"batch", "opset"}), convert=_TENSORFLOW, run=_TENSORFLOW, verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 TFLITE = Format(
-    name="tflite", title="LiteRT", suffix=".tflite", module="ultralytics.deploy.tflite", aliases=("litert",),
+    name="tflite", title="LiteRT", suffix=".tflite", module="ultralytics.deploy.formats.tflite", aliases=("litert",),
     options=_INT8, bits=(32, 16, 8), keeps=True,
     convert=Packages(
         name="litert", megabytes=1900, alone=True,
@@ -114,14 +117,15 @@ TFLITE = Format(
 )  # fmt: skip
 
 EDGETPU = Format(
-    name="edgetpu", title="Edge TPU", suffix="_edgetpu.tflite", module="ultralytics.deploy.edgetpu", via="tflite",
+    name="edgetpu", title="Edge TPU", suffix="_edgetpu.tflite", module="ultralytics.deploy.formats.edgetpu",
+    via="tflite",
     options=frozenset({"quantize"}), bits=(8,), outputs=("logits_lowres", "logits", "probs", "classmap"),
     via_options={"bits": 8}, convert=Packages(name="edgetpu", programs=("edgetpu_compiler",)), run=None,
     needs="a Coral Edge TPU with Google's runtime (libedgetpu) and a LiteRT interpreter",
 )  # fmt: skip
 
 TFJS = Format(
-    name="tfjs", title="TF.js", suffix="_web_model", module="ultralytics.deploy.tfjs", via="saved_model",
+    name="tfjs", title="TF.js", suffix="_web_model", module="ultralytics.deploy.formats.tfjs", via="saved_model",
     options=_FOLDER,
     convert=Packages(
         name="tfjs", megabytes=2820, alone=True,
@@ -146,12 +150,13 @@ _PADDLE = Packages(
           "six==1.17.0"),
 )  # fmt: skip
 PADDLE = Format(
-    name="paddle", title="PaddlePaddle", suffix="_paddle_model", module="ultralytics.deploy.paddle", options=_FOLDER,
+    name="paddle", title="PaddlePaddle", suffix="_paddle_model", module="ultralytics.deploy.formats.paddle",
+    options=_FOLDER,
     convert=_PADDLE, run=_PADDLE, verified="Linux x86-64, CPU",
 )  # fmt: skip
 
 MNN = Format(
-    name="mnn", title="MNN", suffix=".mnn", module="ultralytics.deploy.mnn", via="onnx",
+    name="mnn", title="MNN", suffix=".mnn", module="ultralytics.deploy.formats.mnn", via="onnx",
     options=frozenset({"batch", "dynamic", "quantize", "opset", "simplify"}), bits=(32, 16, 8), dynamic=True,
     convert=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=130),
     run=Packages(name="mnn", extra="mnn", imports=("MNN",), pins=("MNN==3.6.1", "numpy==2.4.6"), megabytes=130),
@@ -159,7 +164,7 @@ MNN = Format(
 )  # fmt: skip
 
 NCNN = Format(
-    name="ncnn", title="NCNN", suffix="_ncnn_model", module="ultralytics.deploy.ncnn",
+    name="ncnn", title="NCNN", suffix="_ncnn_model", module="ultralytics.deploy.formats.ncnn",
     options=frozenset({"batch", "quantize"}), bits=(32, 16), outputs=("logits_lowres", "logits", "probs"),
     convert=Packages(name="ncnn", extra="ncnn", imports=("torch", "pnnx"), megabytes=950,
                      pins=(*_TORCH, "pnnx==20261020", "ncnn==1.0.20261020")),
@@ -168,7 +173,7 @@ NCNN = Format(
 )  # fmt: skip
 
 IMX = Format(
-    name="imx", title="Sony IMX500", suffix="_imx_model", module="ultralytics.deploy.imx",
+    name="imx", title="Sony IMX500", suffix="_imx_model", module="ultralytics.deploy.formats.imx",
     options=frozenset({"quantize"}), bits=(8,), outputs=("logits_lowres",),
     convert=Packages(name="imx", alone=True, megabytes=1530, programs=("java",), pins=_IMX),
     run=Packages(name="imx", alone=True, megabytes=1530, pins=_IMX),
@@ -177,7 +182,7 @@ IMX = Format(
 )  # fmt: skip
 
 RKNN = Format(
-    name="rknn", title="RKNN", suffix="_rknn_model", module="ultralytics.deploy.rknn", via="onnx",
+    name="rknn", title="RKNN", suffix="_rknn_model", module="ultralytics.deploy.formats.rknn", via="onnx",
     options=frozenset({"batch", "quantize", "name", "opset", "simplify"}), bits=(16, 8), keeps=True,
     outputs=("logits", "logits_lowres", "probs"),
     convert=Packages(
@@ -190,7 +195,7 @@ RKNN = Format(
 )  # fmt: skip
 
 EXECUTORCH = Format(
-    name="executorch", title="ExecuTorch", suffix="_executorch_model", module="ultralytics.deploy.executorch",
+    name="executorch", title="ExecuTorch", suffix="_executorch_model", module="ultralytics.deploy.formats.executorch",
     options=frozenset({"batch", "quantize"}), bits=(32, 8), keeps=True,
     convert=Packages(name="executorch", extra="executorch", imports=("torch", "executorch", "torchao"), megabytes=1230,
                      pins=(*_TORCH, "executorch==1.5.1", "torchao==0.18.0")),
@@ -200,14 +205,15 @@ EXECUTORCH = Format(
 )  # fmt: skip
 
 AXELERA = Format(
-    name="axelera", title="Axelera AI", suffix="_axelera_model", module="ultralytics.deploy.axelera", via="onnx",
+    name="axelera", title="Axelera AI", suffix="_axelera_model", module="ultralytics.deploy.formats.axelera",
+    via="onnx",
     options=frozenset({"batch", "quantize", "opset", "simplify"}), bits=(8,), outputs=("logits_lowres", "logits"),
     convert=Packages(name="axelera", imports=("axelera",), pins=("axelera-devkit>=1.6",)), run=None,
     needs="an Axelera Metis card, its driver, and the Voyager SDK, which Axelera's own package index holds",
 )  # fmt: skip
 
 DEEPX = Format(
-    name="deepx", title="DEEPX", suffix="_deepx_model", module="ultralytics.deploy.deepx", via="onnx",
+    name="deepx", title="DEEPX", suffix="_deepx_model", module="ultralytics.deploy.formats.deepx", via="onnx",
     options=frozenset({"quantize", "opset", "simplify", "optimize"}), bits=(8,), outputs=("logits_lowres", "logits"),
     convert=Packages(
         name="deepx", alone=True, megabytes=1650, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0"),
@@ -222,7 +228,7 @@ _QNN = Packages(
     pins=("onnxruntime==1.31.1", "onnxruntime-qnn==2.7.0", "onnx==1.23.2"),
 )  # fmt: skip
 QNN = Format(
-    name="qnn", title="Qualcomm QNN", suffix="_qnn.onnx", module="ultralytics.deploy.qnn", via="onnx",
+    name="qnn", title="Qualcomm QNN", suffix="_qnn.onnx", module="ultralytics.deploy.formats.qnn", via="onnx",
     options=frozenset({"batch", "quantize", "name", "opset", "simplify"}), bits=(16, 8), keeps=True,
     outputs=("classmap", "logits_lowres", "logits"), convert=_QNN, run=_QNN,
     needs="a Snapdragon's HTP, or its emulator on x86-64", emulated_on=frozenset({"x86_64", "amd64"}),

@@ -18,21 +18,21 @@ from torch import Tensor
 
 from ultralytics.cfg import Config
 from ultralytics.deploy import FORMATS, Format, get_format
-from ultralytics.deploy.base import QUESTION_FILE, ExportJob
+from ultralytics.deploy.base import PROBE_INPUTS, ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions, check_given, check_values
-from ultralytics.deploy.toolchain import run_job
+from ultralytics.deploy.sandbox.toolchain import run_job
 from ultralytics.deploy.verify import Report, latency
-from ultralytics.engine.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
-from ultralytics.engine.delivery import deliver, scratch_folder
 from ultralytics.engine.events import CallbackList
-from ultralytics.engine.proof import Prover, reference_network
+from ultralytics.engine.export.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
+from ultralytics.engine.export.delivery import deliver, scratch_folder
+from ultralytics.engine.export.proof import Prover, reference_network
 from ultralytics.errors import ConfigError, ExportError, MissingDependency, RuntimeUnavailable, UltralyticsError
 from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.files import disk_size, sha256
-from ultralytics.utils.side_effects import process_as_it_was
+from ultralytics.utils.side_effects import preserve_process_state
 
 if TYPE_CHECKING:
     from ultralytics.tasks.spec import TaskSpec
@@ -188,7 +188,7 @@ class Exporter:
             source = self._convert(via, wanted, metadata, folder / via.name).artefact
         folder.mkdir(parents=True, exist_ok=True)
         if row is self.row and row.run is None and self.args.verify:  # its toolkit may answer while it converts
-            self.prove.images.write_question(folder / QUESTION_FILE, self.prove.count(options.bits), options.batch)
+            self.prove.images.write_question(folder / PROBE_INPUTS, self.prove.count(options.bits), options.batch)
         job = ExportJob(
             folder=folder,
             artefact=folder / f"{self.artefact.name.removesuffix(self.row.suffix)}{row.suffix}",
@@ -214,7 +214,7 @@ class Exporter:
             found = run_job(f"{row.module}:convert", job.folder, row.convert, self.args.toolchain, TIME_LIMIT)
             return ModelMetadata.from_dict(found, where=job.artefact) if found else job.metadata
         try:
-            with process_as_it_was():
+            with preserve_process_state():
                 made: ModelMetadata | None = row.resolve("convert")(job)
         except UltralyticsError:
             raise

@@ -20,14 +20,14 @@ from ultralytics.data.imread import to_depth
 from ultralytics.data.sources import Frame, Source, load_source
 from ultralytics.data.sources.rasters import windowed
 from ultralytics.engine.events import CallbackList
-from ultralytics.engine.features import LayerOutputs, attention, heat_map, pooled
-from ultralytics.engine.georeferenced import place
-from ultralytics.engine.prepared import Prepared
+from ultralytics.engine.predict.features import LayerOutputs, attention, heat_map, pooled
+from ultralytics.engine.predict.georeferenced import place
+from ultralytics.engine.predict.prepared import InferenceBatch
+from ultralytics.engine.predict.saving import ResultSaver, drawing, writes_files
+from ultralytics.engine.predict.tiled import TiledPrediction
 from ultralytics.engine.results import Results
 from ultralytics.engine.results.stream import ResultStream
-from ultralytics.engine.saving import ResultSaver, drawing, writes_files
-from ultralytics.engine.state import run_folder
-from ultralytics.engine.tiled import TiledPrediction
+from ultralytics.engine.train.state import run_folder
 from ultralytics.errors import ConfigError, SourceError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.utils import LOGGER
@@ -56,14 +56,16 @@ class BasePredictor:
         self.save_dir: Path | None = None
         self.results: list[Results] = []
         self.skipped: list[tuple[str, str]] = []  # sources that could not be read, and why
-        self.batch: Prepared | None = None
-        self.looked_at: list[np.ndarray | None] = []  # with `visualize`, of each image of the batch, (H, W) from 0 to 1
+        self.batch: InferenceBatch | None = None
+        self.activation_maps: list[
+            np.ndarray | None
+        ] = []  # with `visualize`, of each image of the batch, (H, W) from 0 to 1
 
     def infer(self, images: Tensor) -> Any:
         """Run the network on float images (B, C, H, W) in [0, 1]."""
         return self.model(images)
 
-    def postprocess(self, outputs: Any, batch: Prepared) -> list[Results]:
+    def postprocess(self, outputs: Any, batch: InferenceBatch) -> list[Results]:
         """Turn the network's outputs into one result per frame."""
         raise NotImplementedError
 
@@ -96,7 +98,7 @@ class BasePredictor:
         """Yield results one by one; files are closed when the generator ends, is closed or fails."""
         if self.args.save_conf and self.args.probs is None:
             self.args = self.args.replace(probs="top1")  # what is written has to be kept
-        self.looked_at = []
+        self.activation_maps = []
         self.callbacks.run("on_predict_start", self)
         count, totals = 0, dict.fromkeys(("read", "preprocess", "inference", "postprocess", "write"), 0.0)
         with frames, self._saver(frames) as saver, self._bar(frames) as bar:
@@ -106,7 +108,7 @@ class BasePredictor:
                 self.callbacks.run("on_predict_batch_start", self)
                 self.results = self._predict_tiled(batch, read, saver) if self.args.tile else self._predict(batch, read)
                 self.callbacks.run("on_predict_postprocess_end", self)
-                strengths = self.looked_at or [None] * len(batch)
+                strengths = self.activation_maps or [None] * len(batch)
                 for result, frame, strength in zip(self.results, batch, strengths, strict=True):
                     self._deliver(result, frame, saver)
                     if strength is not None:
@@ -164,7 +166,7 @@ class BasePredictor:
         for result, frame in zip(results, frames, strict=True):
             if frame.frame is None:
                 place(result, num_ids=max(self.model.num_classes, 2), channels=self.model.channels)
-        self.looked_at = (
+        self.activation_maps = (
             []
             if features is None
             else [
@@ -191,7 +193,7 @@ class BasePredictor:
             torch.cuda.synchronize(self.model.device)
         marks.append(time.perf_counter())
 
-    def preprocess(self, frames: Sequence[Frame]) -> Prepared:
+    def preprocess(self, frames: Sequence[Frame]) -> InferenceBatch:
         """Fit the frames into one input: letterboxed uint8 pixels, turned to float on the device."""
         if frames[0].tensor is not None:
             return self._prepare_tensors(frames)
@@ -204,7 +206,7 @@ class BasePredictor:
             LetterboxGeometry.fit(frame.image.shape[:2], target, stride=self.model.stride, minimal=minimal)
             for frame in frames
         ]
-        return Prepared(frames, self.pack([frame.image for frame in frames], geometries), geometries)
+        return InferenceBatch(frames, self.pack([frame.image for frame in frames], geometries), geometries)
 
     def pack(self, pictures: Sequence[np.ndarray], geometries: Sequence[LetterboxGeometry]) -> Tensor:
         """Place (H, W, C) pictures, uint8 or uint16, in an input (B, C, H, W), float RGB in [0, 1] on the device."""
@@ -218,12 +220,12 @@ class BasePredictor:
         images = torch.from_numpy(canvas).permute(0, 3, 1, 2).to(self.model.device, non_blocking=True)
         return images.float().div_(np.iinfo(canvas.dtype).max)
 
-    def _whole(self, frame: Frame) -> Prepared:
+    def _whole(self, frame: Frame) -> InferenceBatch:
         """Take a picture as it is: the graph resizes it."""
         picture = np.ascontiguousarray(to_depth(frame.image, np.uint8)[..., ::-1])  # such graphs take bytes
-        return Prepared([frame], torch.from_numpy(picture)[None], [LetterboxGeometry.padded(picture.shape[:2])])
+        return InferenceBatch([frame], torch.from_numpy(picture)[None], [LetterboxGeometry.padded(picture.shape[:2])])
 
-    def _prepare_tensors(self, frames: Sequence[Frame]) -> Prepared:
+    def _prepare_tensors(self, frames: Sequence[Frame]) -> InferenceBatch:
         """Take tensors as they are; sizes that the stride does not divide are padded at the bottom and right."""
         images = (
             torch.stack([frame.tensor for frame in frames if frame.tensor is not None]).to(self.model.device).float()
@@ -236,7 +238,7 @@ class BasePredictor:
         if bottom or right:
             images = torch.nn.functional.pad(images, (0, right, 0, bottom), value=PAD_VALUE / 255)
         geometry = LetterboxGeometry.padded((height, width), top=0, left=0, bottom=bottom, right=right)
-        return Prepared(frames, images, [geometry] * len(frames))
+        return InferenceBatch(frames, images, [geometry] * len(frames))
 
     # Delivering -----------------------------------------------------------------------------------------------------
 

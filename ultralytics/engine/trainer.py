@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ultralytics.engine.launch import launch, needs_launch, process_group
-from ultralytics.engine.layers import random_rescale
 from ultralytics.engine.loggers import ResultsCSV
-from ultralytics.engine.setup import TrainingSetup
-from ultralytics.engine.state import Stopwatch, TrainingState
+from ultralytics.engine.train.launch import launch, needs_launch, process_group
+from ultralytics.engine.train.layers import random_rescale
+from ultralytics.engine.train.setup import TrainingSetup
+from ultralytics.engine.train.state import Stopwatch, TrainingState
 from ultralytics.errors import ConfigError, TrainingError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import CODE_LICENCE, Checkpoint, load_checkpoint, save_checkpoint

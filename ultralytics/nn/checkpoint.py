@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ultralytics.errors import CheckpointError
-from ultralytics.nn.archive import TorchArchive, damaged
 from ultralytics.nn.foreign import STORAGE_TYPES, read_reference
+from ultralytics.nn.torch_zip import TorchArchive, damaged
 from ultralytics.utils.files import replacing
 from ultralytics.version import __version__
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.errors import CheckpointError
-from ultralytics.nn.archive import TorchArchive, damaged
+from ultralytics.nn.torch_zip import TorchArchive, damaged
 
 STORAGE_TYPES = {
     "torch.FloatStorage": torch.float32,
@@ -71,7 +71,7 @@ _RECORDED = (
     | {"builtins.getattr"}
 )
 
-_NONSENSE = (
+_UNPICKLE_ERRORS = (
     pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
     ImportError,
 )  # fmt: skip
@@ -154,7 +154,7 @@ def read_reference(archive: TorchArchive) -> dict[str, Any]:
         return _fields(archive, _InertUnpickler(archive).load())
     except CheckpointError:
         raise
-    except _NONSENSE as error:
+    except _UNPICKLE_ERRORS as error:
         raise damaged(archive.path, f"its description makes no sense ({error})") from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def process_as_it_was() -> Iterator[None]:
+def preserve_process_state() -> Iterator[None]:
     """Put back, when the block ends, the working folder, and the root logger's handlers, which some imports add to."""
     folder, handlers = Path.cwd(), list(logging.root.handlers)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ultralytics.data.scenes import StreetClass
+from ultralytics.scenes import StreetClass
 from ultralytics.utils import ROOT
 
 FILES = sorted((ROOT / "cfg" / "datasets").glob("*.yaml"))

@@ -19,9 +19,9 @@ from ultralytics.data.augment import to_item
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.cache import Arrays, ArraySpec
 from ultralytics.data.dataset import BaseDataset
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.sample import Context, Sample
-from ultralytics.data.scan import Facts, Pair
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.scan import SampleFacts, SamplePaths
 from ultralytics.errors import DatasetError, TrainingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -47,13 +47,15 @@ def _add_noise(sample: Sample, context: Context) -> dict:
     if sample.index == 13:
         raise KeyError("unlucky")
     noise = context.rng.integers(0, 100, sample.image.shape, dtype=np.uint8)
-    return to_item(sample.with_(image=sample.image + noise))
+    return to_item(sample.replace(image=sample.image + noise))
 
 
 def _dataset(count: int = 10, **options: object) -> Noisy:
     spec = DatasetSpec(title="t", root=Path(), names={0: "a", 1: "b"}, sources={})
-    pairs = [Pair(Path(f"{number}.png"), Path()) for number in range(count)]
-    dataset = Noisy(spec, pairs, [Facts(8, 8 + n) for n in range(count)], **{"imgsz": 8, "train": True, **options})
+    pairs = [SamplePaths(Path(f"{number}.png"), Path()) for number in range(count)]
+    dataset = Noisy(
+        spec, pairs, [SampleFacts(8, 8 + n) for n in range(count)], **{"imgsz": 8, "train": True, **options}
+    )
     dataset.transforms = _add_noise
     return dataset
 
@@ -183,7 +185,7 @@ def test_rectangular_batches_stay_together():
 def test_rectangular_batches_have_one_shape_whatever_size_the_dataset_was_made_for():
     dataset = _dataset(rect=7, imgsz=320)
     for index, fact in enumerate(dataset.facts):
-        dataset.facts[index] = Facts(8, fact.width * (index + 1))
+        dataset.facts[index] = SampleFacts(8, fact.width * (index + 1))
     shapes = dataset.shapes
     build_dataloader(dataset, 2, workers=0, shuffle=False, seed=0)
     assert shapes is dataset.shapes

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ultralytics.data.cache import Arrays, ArraySpec
 from ultralytics.data.dataset import BaseDataset, scaled_shape
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.sample import Context, Sample, SampleKey
-from ultralytics.data.scan import Facts, Pair
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.scan import SampleFacts, SamplePaths
 from ultralytics.errors import ConfigError, DatasetError, ImageError
 
 SIDES = st.integers(1, 3000)
@@ -38,8 +38,8 @@ class Blank(BaseDataset):
 
 def _blank(shapes: list[tuple[int, int]], **options: object) -> Blank:
     spec = DatasetSpec(title="t", root=Path(), names={0: "a", 1: "b"}, sources={})
-    pairs = [Pair(Path(f"{number}.png"), Path()) for number in range(len(shapes))]
-    return Blank(spec, pairs, [Facts(*shape) for shape in shapes], **{"imgsz": 64, "train": False, **options})
+    pairs = [SamplePaths(Path(f"{number}.png"), Path()) for number in range(len(shapes))]
+    return Blank(spec, pairs, [SampleFacts(*shape) for shape in shapes], **{"imgsz": 64, "train": False, **options})
 
 
 @given(SIDES, SIDES, st.integers(32, 2048))

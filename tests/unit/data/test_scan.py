@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ultralytics.data.scan import Facts, Pair, Problem, scan, summarise
+from ultralytics.data.scan import Problem, SampleFacts, SamplePaths, scan, summarise
 from ultralytics.utils.env import user_cache_folder
 
 
@@ -18,21 +18,21 @@ class Counter:
 
     signature: str = "sizes"
     fault: str = ""
-    asked: list[Pair] = field(default_factory=list)
+    asked: list[SamplePaths] = field(default_factory=list)
 
-    def __call__(self, pair: Pair) -> Facts:
+    def __call__(self, pair: SamplePaths) -> SampleFacts:
         self.asked.append(pair)
-        return Facts(pair.image.stat().st_size, 1, 16, {7: 3}, "ab", self.fault, self.fault, (("a", "b"),))
+        return SampleFacts(pair.image.stat().st_size, 1, 16, {7: 3}, "ab", self.fault, self.fault, (("a", "b"),))
 
 
 @pytest.fixture
-def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Pair]:
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SamplePaths]:
     """Five pairs of files and a cache folder of their own."""
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(bytes(number))
         (tmp_path / f"{number}.txt").write_text("label")
-    return [Pair(tmp_path / f"{number}.png", tmp_path / f"{number}.txt") for number in range(5)]
+    return [SamplePaths(tmp_path / f"{number}.png", tmp_path / f"{number}.txt") for number in range(5)]
 
 
 def test_facts_come_in_the_order_of_the_pairs(pairs):

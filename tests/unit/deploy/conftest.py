@@ -18,10 +18,10 @@ import yaml
 
 from ultralytics.deploy import FORMATS, get_format
 from ultralytics.deploy.base import ExportJob
-from ultralytics.deploy.environments import find_uv
 from ultralytics.deploy.format import Packages
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions
+from ultralytics.deploy.sandbox.environments import find_uv
 from ultralytics.errors import MissingDependency
 from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.nn.tasks import SemanticSegmentationModel

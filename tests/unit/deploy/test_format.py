@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ultralytics.deploy import FORMATS, Format, Packages, find_format, get_format
-from ultralytics.deploy.matrix import here, text_table
+from ultralytics.deploy.capabilities import here, text_table
 from ultralytics.errors import ConfigError, ModelError
 
 if sys.version_info >= (3, 11):

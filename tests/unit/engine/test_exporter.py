@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from ultralytics.cfg import get_cfg
-from ultralytics.deploy import FORMATS, Format, torchscript
-from ultralytics.deploy.base import ANSWER_FILE, QUESTION_FILE, ExportJob
+from ultralytics.deploy import FORMATS, Format
+from ultralytics.deploy.base import PROBE_INPUTS, PROBE_OUTPUTS, ExportJob
+from ultralytics.deploy.formats import torchscript
 from ultralytics.engine import exporter
 from ultralytics.engine.exporter import Exporter
 from ultralytics.errors import ConfigError, ExportError, RuntimeUnavailable
@@ -255,9 +256,9 @@ def test_a_folder_replaces_a_folder(register, make, folder):
 def test_a_toolkit_that_simulates_answers_while_it_converts(register, make):
     def convert(job: ExportJob) -> None:
         honest(job)
-        images = torch.from_numpy(np.load(job.folder / QUESTION_FILE))
+        images = torch.from_numpy(np.load(job.folder / PROBE_INPUTS))
         with torch.inference_mode():
-            np.save(job.folder / ANSWER_FILE, torch.cat([job.network()(part) for part in images.split(2)]).numpy())
+            np.save(job.folder / PROBE_OUTPUTS, torch.cat([job.network()(part) for part in images.split(2)]).numpy())
 
     register(convert, run=None, needs="a chip", options=frozenset({"batch"}))
     export = make(batch=2)

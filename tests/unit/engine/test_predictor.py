@@ -15,7 +15,7 @@ import torch
 from ultralytics.cfg import get_cfg
 from ultralytics.data.sources import Frame
 from ultralytics.engine.events import CallbackList
-from ultralytics.engine.predictor import BasePredictor, Prepared
+from ultralytics.engine.predictor import BasePredictor, InferenceBatch
 from ultralytics.engine.results import Results
 from ultralytics.errors import MissingFile, SourceError
 from ultralytics.nn.autobackend import AutoBackend
@@ -29,7 +29,7 @@ class Brightness(BasePredictor):
 
     inputs: list[torch.Tensor]
 
-    def postprocess(self, outputs: Any, batch: Prepared) -> list[Results]:
+    def postprocess(self, outputs: Any, batch: InferenceBatch) -> list[Results]:
         self.inputs.append(batch.images)
         return [Results(frame.original(), frame.path, self.model.names) for frame in batch.frames]
 

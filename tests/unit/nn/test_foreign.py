@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from ultralytics.errors import CheckpointError
-from ultralytics.nn.archive import TorchArchive
 from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.nn.foreign import Recorded, read_reference
+from ultralytics.nn.torch_zip import TorchArchive
 
 CONV = "torch.nn.modules.conv.Conv2d"
 MODEL = "ultralytics.nn.tasks.SemanticSegmentationModel"

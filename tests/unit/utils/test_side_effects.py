@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ultralytics.utils.side_effects import process_as_it_was
+from ultralytics.utils.side_effects import preserve_process_state
 
 
 def test_folder_and_root_handlers_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_folder_and_root_handlers_are_put_back(tmp_path: Path, monkeypatch: pyte
         logging.root.addHandler(logging.NullHandler())
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), process_as_it_was():
+    with pytest.raises(ZeroDivisionError), preserve_process_state():
         misbehave()
     assert Path.cwd() == tmp_path
     assert logging.root.handlers == before

@@ -35,7 +35,7 @@ class RandomHSV(Transform):
         """Look the colours up in OpenCV's HSV, where hue counts from 0 to 179."""
         image = cv2.cvtColor(sample.image, cv2.COLOR_BGR2HSV)
         cv2.LUT(image, parameters, dst=image)
-        return sample.with_(image=cv2.cvtColor(image, cv2.COLOR_HSV2BGR, dst=image))
+        return sample.replace(image=cv2.cvtColor(image, cv2.COLOR_HSV2BGR, dst=image))
 
 
 class SwapChannels(Transform):
@@ -54,4 +54,4 @@ class SwapChannels(Transform):
 
     def apply(self, sample: Sample, parameters: bool) -> Sample:
         """Exchange the first channel and the last."""
-        return sample.with_(image=cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB))
+        return sample.replace(image=cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB))

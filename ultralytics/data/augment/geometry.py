@@ -68,7 +68,7 @@ def blank(sample: Sample, shape: tuple[int, int]) -> Sample:
     if class_map is not None:
         ids = np.full(shape, class_map.ignore_index, class_map.ids.dtype)
         class_map = ClassMap(ids, class_map.ignore_index)
-    return sample.with_(image=image, class_map=class_map, ratio_pad=None)
+    return sample.replace(image=image, class_map=class_map, ratio_pad=None)
 
 
 def paint(canvas: Sample, sample: Sample, matrix: np.ndarray, crop: tuple[slice, slice] = np.s_[:, :]) -> None:
@@ -171,7 +171,7 @@ class LetterBox(Transform):
         height, width = sample.original_shape if all(sample.original_shape) else sample.shape
         gain = (parameters.new_size[0] / height, parameters.new_size[1] / width)
         ratio_pad = (gain, (parameters.left, parameters.top))
-        return sample.with_(image=letterbox(sample.image, parameters), class_map=class_map, ratio_pad=ratio_pad)
+        return sample.replace(image=letterbox(sample.image, parameters), class_map=class_map, ratio_pad=ratio_pad)
 
 
 class RandomPerspective(Transform):
@@ -245,7 +245,7 @@ def flip(sample: Sample, code: int) -> Sample:
     if class_map is not None:
         class_map = ClassMap(cv2.flip(class_map.ids, code), class_map.ignore_index)
     image = cv2.flip(sample.image, code).reshape(sample.image.shape)
-    return sample.with_(image=image, class_map=class_map, ratio_pad=None)
+    return sample.replace(image=image, class_map=class_map, ratio_pad=None)
 
 
 class RandomFlip(Transform):

@@ -85,7 +85,7 @@ def _others(sample: Sample, context: Context, count: int) -> list[Sample]:
     """Draw further samples; their images get the depth of this one's, for a dataset may hold 8-bit and 16-bit files."""
     depth = sample.image.dtype
     others = context.others(count, apart_from=sample.index)
-    return [other.with_(image=to_depth(other.image, depth)) for other in others]
+    return [other.replace(image=to_depth(other.image, depth)) for other in others]
 
 
 def _tile(sample: Sample, center: tuple[int, int], corner: int, canvas: tuple[int, int]) -> Tile:
@@ -140,7 +140,7 @@ class MixUp(_Join):
         """Blend."""
         other, weight = parameters
         image = cv2.addWeighted(sample.image, weight, other.image, 1 - weight, 0).reshape(sample.image.shape)
-        return sample.with_(image=image, class_map=sample.class_map if weight >= 0.5 else other.class_map)
+        return sample.replace(image=image, class_map=sample.class_map if weight >= 0.5 else other.class_map)
 
 
 class CutMix(_Join):
@@ -164,7 +164,7 @@ class CutMix(_Join):
         if class_map is not None and other.class_map is not None:
             class_map = ClassMap(class_map.ids.copy(), class_map.ignore_index)
             class_map.ids[window] = other.class_map.ids[window]
-        return sample.with_(image=image, class_map=class_map)
+        return sample.replace(image=image, class_map=class_map)
 
 
 class CopyPaste(_Join):
@@ -225,4 +225,4 @@ class CopyPaste(_Join):
         if class_map is not None and donor.class_map is not None:
             ids = cv2.copyTo(donor.class_map.ids, taken, class_map.ids.copy())
             class_map = ClassMap(ids, class_map.ignore_index)
-        return sample.with_(image=image, class_map=class_map)
+        return sample.replace(image=image, class_map=class_map)

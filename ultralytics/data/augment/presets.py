@@ -117,7 +117,7 @@ class UserTransform(Transform):
         image = cv2.cvtColor(result["image"], cv2.COLOR_RGB2BGR) if color else result["image"]
         if class_map is not None:
             class_map = ClassMap(result["mask"], class_map.ignore_index)
-        return sample.with_(image=image, class_map=class_map, ratio_pad=None)
+        return sample.replace(image=image, class_map=class_map, ratio_pad=None)
 
     def _check(self, name: str, given: np.ndarray, result: Any) -> None:
         made = result.get(name) if isinstance(result, dict) else None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics.data.convert.files import class_ids, convert_files, read_json, shape_classes, write_ids, write_names
-from ultralytics.data.spec import NO_POLYGON
+from ultralytics.data.description.spec import NO_POLYGON
 from ultralytics.errors import DatasetError
 from ultralytics.utils.ops.masks import fill_rings, ring_area, rle_decode
 

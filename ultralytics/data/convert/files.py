@@ -10,13 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ultralytics.data.description import Fields, class_names, colors, palette, read_description
-from ultralytics.data.locate import polygon_classes
-from ultralytics.data.parallel import in_threads
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.document import Fields, class_names, colors, palette, read_description
+from ultralytics.data.description.locate import polygon_classes
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import DatasetError, ImageError, MissingFile
 from ultralytics.utils import YAML
 from ultralytics.utils.files import write_atomic
+from ultralytics.utils.parallel import in_threads
 
 Color = tuple[int, int, int]
 

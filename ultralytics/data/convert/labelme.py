@@ -17,8 +17,8 @@ from ultralytics.data.convert.files import (
     write_ids,
     write_names,
 )
-from ultralytics.data.description import read_description
-from ultralytics.data.spec import NO_POLYGON
+from ultralytics.data.description.document import read_description
+from ultralytics.data.description.spec import NO_POLYGON
 from ultralytics.errors import DatasetError, unknown_name
 from ultralytics.utils.ops.masks import polygons_to_class_map
 

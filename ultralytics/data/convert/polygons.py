@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from ultralytics.data.convert.files import class_ids, convert_files, find_files, shape_classes, write_ids, write_names
-from ultralytics.data.description import read_description
+from ultralytics.data.description.document import read_description
+from ultralytics.data.description.spec import NO_POLYGON
 from ultralytics.data.imread import IMG_FORMATS, image_size, read_ids
 from ultralytics.data.polygons import read_polygons
-from ultralytics.data.spec import NO_POLYGON
 from ultralytics.errors import DatasetError
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.log import LOGGER

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ultralytics.data.imread import IMG_FORMATS, VID_FORMATS
-from ultralytics.data.sources.files import Item, ItemSource, Reading, files_of, item_of, read_lines, suffix_of
+from ultralytics.data.sources.files import Item, ItemSource, ReadOptions, files_of, item_of, read_lines, suffix_of
 from ultralytics.data.sources.frame import Frame, Source
 from ultralytics.data.sources.generated import GeneratedSource
 from ultralytics.data.sources.memory import TensorSource, array_of
@@ -60,7 +60,7 @@ def load_source(
     """
     if batch < 1 or vid_stride < 1:
         raise SourceError(f"batch={batch} and vid_stride={vid_stride} must be 1 or more.")
-    reading = Reading(channels=channels, vid_stride=vid_stride, timeout=timeout)
+    reading = ReadOptions(channels=channels, vid_stride=vid_stride, timeout=timeout)
     if isinstance(source, Tensor):
         return TensorSource(source)
     if isinstance(source, Iterator):
@@ -103,7 +103,7 @@ def _is_stream(text: str, timeout: float) -> bool:
     return not is_http(text) or not is_image_address(text, timeout=timeout)
 
 
-def _items(source: Any, number: int, reading: Reading) -> list[Item]:
+def _items(source: Any, number: int, reading: ReadOptions) -> list[Item]:
     """Files and arrays that one source stands for."""
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)

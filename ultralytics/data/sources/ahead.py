@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Channel(Generic[T]):
+class BoundedQueue(Generic[T]):
     """A queue between a reading thread and a user, either of whom may end it.
 
     Args:
@@ -67,7 +67,7 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """A thread that runs a generator ahead of its user, and closes it in the end.
 
     Args:
@@ -80,7 +80,7 @@ class Ahead(Generic[T]):
     """
 
     def __init__(self, items: Generator[T, None, None], depth: int, *, drop: bool = False) -> None:
-        self.channel: Channel[T] = Channel(depth, drop=drop)
+        self.channel: BoundedQueue[T] = BoundedQueue(depth, drop=drop)
         self._items = items
         self._thread = threading.Thread(target=self._read, name="read-ahead", daemon=True)
         self._thread.start()
@@ -108,7 +108,7 @@ def read_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None
     An error in the generator is raised here, after the items before it. When this generator is closed, the other one
     is closed too, in its own thread, before `close` returns.
     """
-    ahead = Ahead(items, depth)
+    ahead = Prefetcher(items, depth)
     try:
         while (item := ahead.channel.get()) is not None:
             yield item

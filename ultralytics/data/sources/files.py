@@ -27,7 +27,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How files are read.
 
     Attributes:
@@ -57,7 +57,7 @@ class ImageFile:
     """An image in a file."""
 
     path: str
-    reading: Reading
+    reading: ReadOptions
 
     def frames(self) -> Iterator[Frame]:
         """Read the image."""
@@ -69,7 +69,7 @@ class ImageAddress:
     """An image behind an http address; it is read into memory."""
 
     url: str
-    reading: Reading
+    reading: ReadOptions
 
     @property
     def path(self) -> str:
@@ -87,7 +87,7 @@ class Video:
     """A video in a file, or behind an http address."""
 
     location: str
-    reading: Reading
+    reading: ReadOptions
 
     @property
     def path(self) -> str:
@@ -137,7 +137,7 @@ class ItemSource(FrameSource):
             raise SourceError(f"Nothing could be read:{reasons}{more}")
 
 
-def item_of(location: str, reading: Reading) -> Item:
+def item_of(location: str, reading: ReadOptions) -> Item:
     """Choose how a file or address is read by its suffix.
 
     Raises:
@@ -160,7 +160,7 @@ def suffix_of(location: str) -> str:
     return Path(location).suffix[1:].lower()
 
 
-def files_of(path: Path, reading: Reading) -> list[Item]:
+def files_of(path: Path, reading: ReadOptions) -> list[Item]:
     """List what a file, a folder (not its subfolders), a list file or a pattern stands for.
 
     Raises:
@@ -184,14 +184,14 @@ def files_of(path: Path, reading: Reading) -> list[Item]:
     raise MissingFile(f"'{path}' does not exist (in '{Path.cwd()}'). Give an image, a video, a folder or a pattern.")
 
 
-def _media(files: Iterable[str], what: str, reading: Reading, hint: str = "") -> list[Item]:
+def _media(files: Iterable[str], what: str, reading: ReadOptions, hint: str = "") -> list[Item]:
     media = sorted((file for file in files if suffix_of(file) in STILL_FORMATS | VID_FORMATS), key=natural)
     if not media:
         raise SourceError(f"{what} holds no image and no video.{hint} {_accepted()}")
     return [item_of(file, reading) for file in media]
 
 
-def _listed(path: Path, reading: Reading) -> list[Item]:
+def _listed(path: Path, reading: ReadOptions) -> list[Item]:
     """Read a list: a path or address in each row, or in the first column of a CSV file."""
     rows = read_lines(path)
     if path.suffix.lower() == ".csv":

@@ -12,8 +12,8 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 
-from ultralytics.data.sources.ahead import Ahead
-from ultralytics.data.sources.files import Reading
+from ultralytics.data.sources.ahead import Prefetcher
+from ultralytics.data.sources.files import ReadOptions
 from ultralytics.data.sources.frame import Frame, Source
 from ultralytics.data.sources.video import broke_off, open_video, silence
 from ultralytics.data.sources.web import shown
@@ -40,7 +40,7 @@ class StreamSource(Source):
 
     live = is_long = True
 
-    def __init__(self, locations: Sequence[str | int], reading: Reading, *, buffered: bool) -> None:
+    def __init__(self, locations: Sequence[str | int], reading: ReadOptions, *, buffered: bool) -> None:
         super().__init__(len(locations))
         self.dropped: dict[str, int] = {}
         self.broken: dict[str, int] = {}
@@ -101,7 +101,7 @@ class StreamSource(Source):
             LOGGER.warning(f"'{name}': frames that could not be decoded and were left out: {count}.")
 
 
-class _Stream(Ahead[Frame]):
+class _Stream(Prefetcher[Frame]):
     """One stream, read in a thread of its own.
 
     Attributes:
@@ -112,7 +112,7 @@ class _Stream(Ahead[Frame]):
         over: no more frames come.
     """
 
-    def __init__(self, location: str | int, reading: Reading, size: int, *, index: int, total: int) -> None:
+    def __init__(self, location: str | int, reading: ReadOptions, size: int, *, index: int, total: int) -> None:
         self.name = f"camera{location}" if isinstance(location, int) else shown(location)
         self.broken, self.over = 0, False
         self.heard: float | None = None

@@ -21,7 +21,7 @@ _PATIENCE = 1.0  # seconds; a device or server that is gone answers slowly
 
 
 @contextmanager
-def open_video(location: str | int, *, timeout: float) -> Generator[Film, None, None]:
+def open_video(location: str | int, *, timeout: float) -> Generator[VideoReader, None, None]:
     """Open a video file, an address or a camera, and release it in the end.
 
     Args:
@@ -49,12 +49,12 @@ def open_video(location: str | int, *, timeout: float) -> Generator[Film, None, 
                 raise ImageError(silence(name, timeout))
             raise ImageError(f"'{name}' cannot be opened as a video. Is it there, and in no other program's use?")
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        yield Film(capture, name, math.inf if is_file else timeout)
+        yield VideoReader(capture, name, math.inf if is_file else timeout)
     finally:
         capture.release()
 
 
-class Film:
+class VideoReader:
     """A video that is open.
 
     Args:

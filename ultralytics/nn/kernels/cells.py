@@ -37,7 +37,7 @@ class Cells:
     blocks: int = 1
 
     @classmethod
-    def of(cls, axis: Taps) -> Cells:
+    def from_taps(cls, axis: Taps) -> Cells:
         """Find the cells under the pixels of an axis."""
         # Pixels outside the first logit's centre share its taps with the first interval, but would double its height.
         outside = (axis.low == 0) & (axis.weight == 0)
@@ -92,7 +92,7 @@ def boundary(ids: Tensor, rows: Cells, columns: Cells) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class BoundaryCells:
     """Some cells, or blocks of cells, and the classes that can win there; those with more of them come first.
 
     Attributes:
@@ -112,7 +112,9 @@ class Contest:
     running: tuple[int, ...]
 
     @classmethod
-    def of(cls, logits: Tensor, cells: Tensor, rows: Cells, columns: Cells, dtype: torch.dtype) -> Contest:
+    def from_logits(
+        cls, logits: Tensor, cells: Tensor, rows: Cells, columns: Cells, dtype: torch.dtype
+    ) -> BoundaryCells:
         """Find what decides some cells.
 
         Args:
@@ -139,7 +141,7 @@ class Contest:
         index = torch.arange(len(i), device=i.device)
         return cls(i[order], j[order], index, classes.to(dtype), values.view(2, 2, most, -1), tuple(running.tolist()))
 
-    def parts(self, size: int) -> Iterator[Contest]:
+    def parts(self, size: int) -> Iterator[BoundaryCells]:
         """Cut into contests of at most `size` cells."""
         if len(self.row) <= size:
             yield self
@@ -149,7 +151,7 @@ class Contest:
             running = tuple(min(count - start, size) for count in self.running if count > start)
             yield replace(self, row=self.row[part], column=self.column[part], cell=self.cell[part], running=running)
 
-    def split(self, rows: Cells, columns: Cells, ids: Tensor, threshold: float) -> Iterator[Contest]:
+    def split(self, rows: Cells, columns: Cells, ids: Tensor, threshold: float) -> Iterator[BoundaryCells]:
         """Cut the cells into blocks, of which those with corners that differ in class remain.
 
         Args:

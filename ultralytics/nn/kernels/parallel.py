@@ -24,14 +24,14 @@ def available_workers(device: torch.device) -> int:
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
-def deal(items: Sequence[Item], workers: int) -> list[Sequence[Item]]:
+def split_evenly(items: Sequence[Item], workers: int) -> list[Sequence[Item]]:
     """Cut a sequence into at most `workers` runs of nearly equal length, none of them empty."""
     workers = min(workers, len(items))
     edges = [len(items) * part // workers for part in range(workers + 1)] if workers else []
     return [items[start:stop] for start, stop in pairwise(edges)]
 
 
-def run_shares(function: Callable[[Share], Result], shares: Sequence[Share], device: torch.device) -> list[Result]:
+def run_in_threads(function: Callable[[Share], Result], shares: Sequence[Share], device: torch.device) -> list[Result]:
     """Apply a function to each share of the work and return the results in order; no gradients are recorded.
 
     On a CPU each share has a single torch thread while this lasts.

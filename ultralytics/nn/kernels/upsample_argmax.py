@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from ultralytics.errors import ModelError
-from ultralytics.nn.kernels.cells import Cells, Contest, boundary
+from ultralytics.nn.kernels.cells import BoundaryCells, Cells, boundary
 from ultralytics.nn.kernels.interpolation import Taps, taps
-from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
+from ultralytics.nn.kernels.parallel import available_workers, run_in_threads, split_evenly
 
 CPU_BUFFER = 1 << 20
 """Numbers in one kind of working buffer on a CPU, all workers together: 4 MiB, which its cache holds."""
@@ -116,7 +116,7 @@ def class_map(
 
     ids = empty(_id_type(logits.shape[1]))
     _check_dtype(dtype)
-    sure, doubt = empty(dtype) if confidence else None, empty(dtype) if entropy else None
+    confidences, entropies = empty(dtype) if confidence else None, empty(dtype) if entropy else None
     workers, budget = _workers(logits, ids.numel())
 
     def reduce(share: Sequence[tuple[int, Tile]]) -> None:
@@ -125,13 +125,13 @@ def class_map(
             patch = reduction.patch(logits[image], tile)
             reduction.classify(patch, ids[image])
             if confidence or entropy:
-                targets = [None if result is None else result[image][tile] for result in (sure, doubt)]
+                targets = [None if result is None else result[image][tile] for result in (confidences, entropies)]
                 reduction.rate(patch, temperature, *targets)
 
     tiles = list(_tiles(size, _tile_area(rows, columns, logits.shape[1], budget)))
     work = [(image, tile) for image in range(len(logits)) for tile in tiles]
-    run_shares(reduce, deal(work, workers), logits.device)
-    return ClassMapResult(ids, sure, doubt)
+    run_in_threads(reduce, split_evenly(work, workers), logits.device)
+    return ClassMapResult(ids, confidences, entropies)
 
 
 def _check_dtype(dtype: torch.dtype) -> None:
@@ -230,7 +230,7 @@ class _Reduction:
         target = image[patch.tile]
         ids = torch.empty(patch.logits.shape[1:], dtype=image.dtype, device=self.device)
         finite = self.corners(patch, ids)
-        rows, columns = Cells.of(patch.rows), Cells.of(patch.columns)
+        rows, columns = Cells.from_taps(patch.rows), Cells.from_taps(patch.columns)
         mixed = boundary(ids, rows, columns)
         if not finite or len(mixed) > MAX_BOUNDARY * len(rows) * len(columns):
             for part in self.parts(patch):
@@ -239,7 +239,9 @@ class _Reduction:
             return
         step = max(1, self.budget // (4 * self.classes))
         fields = [
-            Contest.of(patch.logits, cells, rows, columns, ids.dtype) for cells in mixed.split(step) if len(cells)
+            BoundaryCells.from_logits(patch.logits, cells, rows, columns, ids.dtype)
+            for cells in mixed.split(step)
+            if len(cells)
         ]
         rows, columns = rows.split(BLOCK), columns.split(BLOCK)
         ids = _repeat(ids, columns.low).index_select(0, rows.low)

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from ultralytics.errors import DatasetError, ModelError, TrainingError
 from ultralytics.nn.kernels.interpolation import matrix, taps
-from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
+from ultralytics.nn.kernels.parallel import available_workers, run_in_threads, split_evenly
 
 CPU_STRIP = 1 << 19
 """Numbers in one strip on a CPU: 2 MiB, which its cache holds; more only where two rows of logits need more."""
@@ -123,11 +123,11 @@ class _UpsampledLoss(torch.autograd.Function):
         sweeps = _sweeps(logits, mask, options.ignore_index)
         if not options.dice:
             job = partial(_cross_entropy, weights=weights, differentiable=options.differentiable)
-            ce, norm = _add_up(run_shares(job, sweeps, logits.device))
+            ce, norm = _add_up(run_in_threads(job, sweeps, logits.device))
             norm.clamp_(min=1)
             ctx.save_for_backward(_join(sweeps, logits.shape).div_(norm) if options.differentiable else None)
             return ce / norm, torch.zeros_like(ce)
-        sums = run_shares(partial(_sums, weights=weights), sweeps, logits.device)
+        sums = run_in_threads(partial(_sums, weights=weights), sweeps, logits.device)
         ce, norm, overlap, predicted, labelled = _add_up(sums)
         norm.clamp_(min=1)
         if not options.absent_classes:
@@ -148,7 +148,7 @@ class _UpsampledLoss(torch.autograd.Function):
         with torch.autocast(logits.device.type, enabled=False):
             sweeps = _sweeps(logits, mask, ctx.options.ignore_index)
             job = partial(_gradient, weights=weights, scale=grad_ce / norm, a=a * grad_dice, b=b * grad_dice)
-            run_shares(job, sweeps, logits.device)
+            run_in_threads(job, sweeps, logits.device)
         return _join(sweeps, logits.shape).to(ctx.dtype), None, None, None, None
 
 
@@ -266,7 +266,7 @@ def _sweeps(logits: Tensor, mask: Tensor, ignore_index: int) -> list[_Sweep]:
     horizontal = matrix(taps(columns, width), slice(0, width)).to(device)
     strips = [(image, band) for image in range(images) for band in bands]
     logits = logits.detach().float()
-    shares = deal(strips, available_workers(device))
+    shares = split_evenly(strips, available_workers(device))
     return [_Sweep(logits, mask, ignore_index, horizontal, share) for share in shares]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ultralytics.cfg import Config
 from ultralytics.data.augment import train_transforms, val_transforms
 from ultralytics.data.dataset import STRIDE
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.nn.kernels import logits_at
-from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits
 from ultralytics.tasks.semantic.decide import Decision
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits
 from ultralytics.utils.metrics import ConfusionMatrix
 
 _EXAMINED = 1 << 16
@@ -31,7 +31,7 @@ class SemanticComparison:
     def __init__(self, metadata: ModelMetadata, *, labelled: bool = False) -> None:
         self.metadata = metadata
         self.labelled = labelled
-        self.decision = Decision.of(len(metadata.names), metadata.calibration)
+        self.decision = Decision.from_calibration(len(metadata.names), metadata.calibration)
         self._equal = self._pixels = 0
         self._error_max, self._error_sum, self._error_count = 0.0, 0.0, 0
         self._with_network, self._of_network, self._of_artefact = (

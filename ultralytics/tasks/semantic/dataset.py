@@ -11,10 +11,10 @@ import numpy as np
 
 from ultralytics.data.cache import Arrays, ArraySpec
 from ultralytics.data.dataset import BaseDataset
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.imread import read_image
 from ultralytics.data.sample import ClassMap, Sample
 from ultralytics.data.scan import summarise
-from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import ConfigError
 from ultralytics.tasks.semantic.labels import LabelReader
 from ultralytics.tasks.semantic.survey import count_classes, require_usable, survey
@@ -71,7 +71,7 @@ class SemanticDataset(BaseDataset):
             LOGGER.warning(f"{len(found.pairs)} of {len(found.all_pairs)} {split} images are used.\n{text}")
         super().__init__(spec, found.pairs, found.facts, imgsz=imgsz, train=train, rect=batch if rect else 0, seed=seed)
         self.split = split
-        self._reader = LabelReader.of(spec)
+        self._reader = LabelReader.from_spec(spec)
         self._table = _kept_classes(spec, classes)
         self.cache(cache)
 

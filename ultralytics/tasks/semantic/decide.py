@@ -26,7 +26,8 @@ class Decision:
         classes: ids that are kept, others get the ignore index; None keeps all.
 
     Example:
-        >>> Decision.of(3, {"temperature": 2.0}, conf=0.6)(torch.tensor([[[[4.0]], [[0.0]], [[3.0]]]]), (1, 2)).ids
+        >>> decide = Decision.from_calibration(3, {"temperature": 2.0}, conf=0.6)
+        >>> decide(torch.tensor([[[[4.0]], [[0.0]], [[3.0]]]]), (1, 2)).ids
         tensor([[[255, 255]]], dtype=torch.uint8)
     """
 
@@ -37,7 +38,7 @@ class Decision:
     classes: tuple[int, ...] | None = None
 
     @classmethod
-    def of(
+    def from_calibration(
         cls,
         num_classes: int,
         calibration: Mapping[str, Any],

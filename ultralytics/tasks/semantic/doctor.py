@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ultralytics.data.description.spec import NO_POLYGON, DatasetSpec
 from ultralytics.data.scan import Problem, summarise
-from ultralytics.data.spec import NO_POLYGON, DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError
+from ultralytics.tasks.semantic.class_weights import inverse_log_weights
 from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, count_classes, count_raw, survey
-from ultralytics.tasks.semantic.weights import inverse_log_weights
 from ultralytics.utils import LOGGER
 
 LEFT_OUT = "images left out"

@@ -36,7 +36,7 @@ def build_graph(weights: Path, options: ExportOptions, metadata: ModelMetadata, 
     network.load_state_dict(checkpoint.state_dict)
     network.fuse()
     network.eval().requires_grad_(False)
-    decision = Decision.of(checkpoint.nc, metadata.calibration)
+    decision = Decision.from_calibration(checkpoint.nc, metadata.calibration)
     if options.pipeline:
         return PipelineGraph(_Precise(network, half=half), options.imgsz, checkpoint.nc, decision.logit).eval()
     ratio = _ratio(network, options.imgsz, checkpoint.ch)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics.data.headers import read_header
+from ultralytics.data.description.headers import read_header
+from ultralytics.data.description.spec import NO_POLYGON, NUM_RAW_IDS, DatasetSpec
 from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image
 from ultralytics.data.polygons import read_polygons
-from ultralytics.data.scan import Facts, Pair
-from ultralytics.data.spec import NO_POLYGON, NUM_RAW_IDS, DatasetSpec
+from ultralytics.data.scan import SampleFacts, SamplePaths
 from ultralytics.errors import DatasetError, ImageError, MissingFile
 from ultralytics.utils.ops.masks import polygons_to_class_map
 
@@ -39,7 +39,7 @@ class LabelReader:
     colors: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def of(cls, spec: DatasetSpec) -> LabelReader:
+    def from_spec(cls, spec: DatasetSpec) -> LabelReader:
         """Make the reader for a dataset."""
         colors = ((color_code(np.array(rgb)), -1 if k is None else k) for rgb, k in spec.colors.items())
         return cls(spec.uses_polygons, tuple(sorted((int(code), k) for code, k in colors)))
@@ -95,16 +95,16 @@ class LabelExaminer:
         """Whatever changes the facts."""
         return repr((self.reader, self.channels, MAX_IMAGE_BYTES))
 
-    def __call__(self, pair: Pair) -> Facts:
+    def __call__(self, pair: SamplePaths) -> SampleFacts:
         """Decode both files in full: a fault is found here or in the middle of training."""
         try:
             data = read_bytes(pair.image)
             image = self._decode(data, f"'{pair.image}'")
         except (ImageError, MissingFile) as error:
-            return Facts(kind="unusable image", fault=str(error))
+            return SampleFacts(kind="unusable image", fault=str(error))
         height, width = shape = image.shape[:2]
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        facts = Facts(height, width, image.dtype.itemsize * 8, digest=digest)
+        facts = SampleFacts(height, width, image.dtype.itemsize * 8, digest=digest)
         try:
             ids = self.reader(pair.label, shape)
             notes = _polygon_notes(pair.label) if self.reader.polygons else ()

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ultralytics.engine.criterion import Criterion
+from ultralytics.engine.train.criterion import Criterion
 from ultralytics.nn.kernels import upsampled_ce_dice
 
 AUX_GAIN = 0.4

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ultralytics.engine.predictor import BasePredictor, Prepared
+from ultralytics.engine.predictor import BasePredictor, InferenceBatch
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.nn.kernels import ClassMapResult, class_probabilities
-from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits, check_wishes, resize_ids
 from ultralytics.tasks.semantic.decide import Decision, keep_classes
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits, check_output_supports, resize_ids
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
 
@@ -35,17 +35,17 @@ class SemanticPredictor(BasePredictor):
     @property
     def decision(self) -> Decision:
         """What the options of this call make of logits."""
-        return Decision.of(
+        return Decision.from_calibration(
             self.model.num_classes, self.model.calibration, conf=self.args.conf, classes=self.args.classes
         )
 
     def infer(self, images: Tensor) -> Tensor:
         """Run the network, on mirrored and scaled copies too if that is asked for."""
-        check_wishes(self.args, self.model.output)
+        check_output_supports(self.args, self.model.output)
         outputs: Tensor = TTA.wrap(self.model, self.args)(images)
         return outputs
 
-    def postprocess(self, outputs: Tensor, batch: Prepared) -> list[Results]:
+    def postprocess(self, outputs: Tensor, batch: InferenceBatch) -> list[Results]:
         """Make one result per frame from (B, C, h, w) logits or probabilities, or (B, H, W) ids."""
         results = []
         for i, (frame, geometry) in enumerate(zip(batch.frames, batch.geometries, strict=True)):

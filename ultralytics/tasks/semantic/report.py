@@ -22,7 +22,7 @@ from ultralytics.utils.plotting.annotator import displayable
 from ultralytics.utils.plotting.colors import PaletteLike
 from ultralytics.utils.plotting.curves import confusion_figure, encode_figure
 from ultralytics.utils.plotting.grids import encode_image
-from ultralytics.utils.plotting.page import figure, note, page, pairs, picture, section, table, tiles
+from ultralytics.utils.plotting.html import figure, note, page, pairs, picture, section, table, tiles
 
 POLICY = (
     "All pixels of the split are counted in one int64 confusion matrix; ignored pixels are left out, and a prediction "

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ultralytics.data.description.spec import NUM_RAW_IDS, DatasetSpec
 from ultralytics.data.imread import read_image
-from ultralytics.data.scan import Facts, Pair, Problem, scan, summarise
-from ultralytics.data.spec import NUM_RAW_IDS, DatasetSpec
+from ultralytics.data.scan import Problem, SampleFacts, SamplePaths, scan, summarise
 from ultralytics.errors import DatasetError
 from ultralytics.tasks.semantic.labels import UNKNOWN_COLOR, LabelExaminer, LabelReader
 
@@ -34,11 +34,11 @@ class Survey:
     """
 
     split: str
-    pairs: list[Pair]
-    facts: list[Facts]
+    pairs: list[SamplePaths]
+    facts: list[SampleFacts]
     problems: list[Problem]
-    all_pairs: list[Pair]
-    all_facts: list[Facts]
+    all_pairs: list[SamplePaths]
+    all_facts: list[SampleFacts]
 
 
 def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) -> Survey:
@@ -54,8 +54,8 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
     """
     images = spec.images(split) if images is None else images
     find = spec.label_finder()
-    pairs = [Pair(image, find(image) or find.expected(image)) for image in images]
-    reader = LabelReader.of(spec)
+    pairs = [SamplePaths(image, find(image) or find.expected(image)) for image in images]
+    reader = LabelReader.from_spec(spec)
     facts = scan(pairs, LabelExaminer(reader, spec.channels), desc=f"looking at {split} labels")
     known = spec.known_ids()
     problems: list[Problem] = []
@@ -88,7 +88,7 @@ def require_usable(found: Survey, title: str) -> None:
         raise DatasetError(f"'{title}': none of the {count} {found.split} images can be used.\n{reasons}")
 
 
-def count_raw(facts: Sequence[Facts]) -> np.ndarray:
+def count_raw(facts: Sequence[SampleFacts]) -> np.ndarray:
     """Add up the pixels of each raw id, as (65536,) int64."""
     total = np.zeros(NUM_RAW_IDS, np.int64)
     for fact in facts:
@@ -97,7 +97,7 @@ def count_raw(facts: Sequence[Facts]) -> np.ndarray:
     return total
 
 
-def count_classes(facts: Sequence[Facts], table: np.ndarray, num_ids: int) -> np.ndarray:
+def count_classes(facts: Sequence[SampleFacts], table: np.ndarray, num_ids: int) -> np.ndarray:
     """Add up the pixels of each class id, as (num_ids,) int64; what is ignored is not counted.
 
     Args:
@@ -111,7 +111,7 @@ def count_classes(facts: Sequence[Facts], table: np.ndarray, num_ids: int) -> np
 
 
 def _describe_unknown(
-    pair: Pair, fact: Facts, unknown: list[int], spec: DatasetSpec, reader: LabelReader | None
+    pair: SamplePaths, fact: SampleFacts, unknown: list[int], spec: DatasetSpec, reader: LabelReader | None
 ) -> str:
     """Name the ids that mean nothing, with their number and, if there is a reader, the first place of each."""
     if UNKNOWN_COLOR in unknown:

@@ -15,12 +15,12 @@ from ultralytics.errors import ConfigError
 from ultralytics.nn.model import GraphModel
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.calibrate import calibrate
+from ultralytics.tasks.semantic.class_weights import inverse_log_weights
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.loss import SemanticCriterion
 from ultralytics.tasks.semantic.plots import plot_batch
 from ultralytics.tasks.semantic.val import SemanticValidator
-from ultralytics.tasks.semantic.weights import inverse_log_weights
 from ultralytics.utils import LOGGER
 from ultralytics.utils.plotting import plot_class_pixels
 

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import Config
-from ultralytics.data.spec import DatasetSpec
-from ultralytics.engine.tiled_network import TiledNetwork
+from ultralytics.data.description.spec import DatasetSpec
+from ultralytics.engine.predict.tiled_network import TiledNetwork
 from ultralytics.engine.validator import BaseValidator
 from ultralytics.nn.kernels import logits_at
-from ultralytics.tasks.semantic.answers import CLASS_MAP, as_logits, check_wishes, resize_ids
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.decide import Decision
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits, check_output_supports, resize_ids
 from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
 from ultralytics.tasks.semantic.tta import TTA
@@ -69,9 +69,9 @@ class SemanticValidator(BaseValidator):
     ) -> SemanticMetrics:
         """Validate a model; see `BaseValidator`."""
         calibration = getattr(model, "calibration", {})
-        self.decision = Decision.of(self.dataset.spec.num_classes, calibration, conf=self.args.conf)
+        self.decision = Decision.from_calibration(self.dataset.spec.num_classes, calibration, conf=self.args.conf)
         self.output = str(getattr(model, "output", "logits_lowres"))
-        check_wishes(self.args, self.output)
+        check_output_supports(self.args, self.output)
         wrapped = TTA.wrap(model, self.args)
         if self.is_tiled:
             wrapped = TiledNetwork(

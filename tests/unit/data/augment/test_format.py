@@ -48,7 +48,7 @@ def test_other_channels_keep_their_order(channels):
 
 
 def test_sixteen_bits_become_floats_on_the_same_scale():
-    wide = sample().with_(image=np.array([[[0, 65535, 257]]], np.uint16))
+    wide = sample().replace(image=np.array([[[0, 65535, 257]]], np.uint16))
     image = to_item(wide)["img"]
     assert image.dtype == torch.float32
     torch.testing.assert_close(image[:, 0, 0], torch.tensor([1.0, 255.0, 0.0]))
@@ -86,7 +86,7 @@ def test_items_without_labels_have_no_mask():
 
 
 def test_a_batch_stacks_tensors_and_lists_the_rest():
-    batch = collate([to_item(sample()), to_item(sample().with_(index=6, ratio_pad=None))])
+    batch = collate([to_item(sample()), to_item(sample().replace(index=6, ratio_pad=None))])
     assert batch["img"].shape == (2, 3, 2, 4)
     assert batch["semantic_mask"].shape == (2, 2, 4)
     assert batch["index"] == [5, 6]
@@ -97,7 +97,7 @@ def test_a_batch_stacks_tensors_and_lists_the_rest():
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_batch_may_hold_images_of_8_and_16_bits(workers):
     bytes_ = sample()
-    items = [to_item(bytes_), to_item(bytes_.with_(image=bytes_.image.astype(np.uint16) * 257))]
+    items = [to_item(bytes_), to_item(bytes_.replace(image=bytes_.image.astype(np.uint16) * 257))]
     for pair in (items, items[::-1]):
         (batch,) = DataLoader(pair, batch_size=2, collate_fn=collate, num_workers=workers)
         assert batch["img"].dtype == torch.float32
@@ -105,7 +105,7 @@ def test_a_batch_may_hold_images_of_8_and_16_bits(workers):
 
 
 def test_batches_are_the_same_from_worker_processes():
-    items = [to_item(sample().with_(index=index)) for index in range(4)]
+    items = [to_item(sample().replace(index=index)) for index in range(4)]
     here = list(DataLoader(items, batch_size=2, collate_fn=collate))
     there = list(DataLoader(items, batch_size=2, collate_fn=collate, num_workers=1))
     for one, other in zip(here, there, strict=True):

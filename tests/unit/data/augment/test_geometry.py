@@ -34,7 +34,7 @@ def centroid(ids: np.ndarray) -> tuple[float, float]:
 
 
 def test_letterbox_records_how_to_get_back():
-    sample = sample_of(np.ones((20, 40))).with_(original_shape=(60, 120))
+    sample = sample_of(np.ones((20, 40))).replace(original_shape=(60, 120))
     out = LetterBox((32, 32))(sample, context())
     assert out.ratio_pad == ((16 / 60, 32 / 120), (0, 8))
     assert (out.class_map.ids[:8] == 255).all()

@@ -85,7 +85,7 @@ def test_images_of_8_and_16_bits_are_joined_on_one_scale(transform):
         Sample(rng.integers(0, 256, (64, 64, 3), np.uint8), ClassMap(rng.integers(0, 3, (64, 64), np.uint8)), index=k)
         for k in range(4)
     ]
-    deep = [member.with_(image=member.image.astype(np.uint16) * 257) for member in samples]
+    deep = [member.replace(image=member.image.astype(np.uint16) * 257) for member in samples]
     for seed in range(6):
         expected = transform(samples[0], context(samples, seed)).image
         narrow = transform(samples[0], context([samples[0], *deep[1:]], seed)).image

@@ -91,7 +91,7 @@ def test_no_augmentation_is_none():
 def test_rect_shows_the_whole_image_in_the_shape_of_its_batch():
     pipeline = train_transforms(get_cfg(overrides={**NONE, "rect": True}), np.array([[64, 64], [64, 96]]))
     for index, width in ((0, 64), (1, 96)):
-        item = pipeline(scene().with_(index=index), context())
+        item = pipeline(scene().replace(index=index), context())
         assert item["img"].shape == (3, 64, width)
         left = (width - 64) // 2
         np.testing.assert_array_equal(item["semantic_mask"][8:56, left : left + 64], scene().class_map.ids)

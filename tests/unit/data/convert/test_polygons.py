@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from ultralytics.data.convert.polygons import ids_to_polygons, outlines, polygons_to_ids
 from ultralytics.data.imread import read_ids
-from ultralytics.data.scenes import scene
 from ultralytics.errors import DatasetError
+from ultralytics.scenes import scene
 from ultralytics.utils import YAML
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ultralytics.data.sources.ahead import Channel, read_ahead
+from ultralytics.data.sources.ahead import BoundedQueue, read_ahead
 
 
 class Reader:
@@ -80,18 +80,18 @@ def test_an_exception_of_the_user_ends_the_thread():
 
 
 def test_a_dropping_channel_keeps_the_latest():
-    channel: Channel[int] = Channel(2, drop=True)
+    channel: BoundedQueue[int] = BoundedQueue(2, drop=True)
     assert all(channel.put(number) for number in range(5))
     assert (channel.get(), channel.get(), channel.dropped) == (3, 4, 3)
 
 
 def test_waiting_has_an_end():
     with pytest.raises(TimeoutError):
-        Channel(1).get(0.01)
+        BoundedQueue(1).get(0.01)
 
 
 def test_after_the_end_what_waits_is_still_given():
-    channel: Channel[int] = Channel(2)
+    channel: BoundedQueue[int] = BoundedQueue(2)
     channel.put(1)
     channel.end()
     assert not channel.put(2)

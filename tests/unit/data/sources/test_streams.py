@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from ultralytics.data.sources import load_source, streams
-from ultralytics.data.sources.files import Reading
+from ultralytics.data.sources.files import ReadOptions
 from ultralytics.data.sources.streams import StreamSource
-from ultralytics.data.sources.video import Film
+from ultralytics.data.sources.video import VideoReader
 from ultralytics.errors import ImageError, SourceError
 
 
 def _stream(*locations, **options):
     buffered = options.pop("buffered", False)
-    return StreamSource(locations, Reading(**{"timeout": 5.0, **options}), buffered=buffered)
+    return StreamSource(locations, ReadOptions(**{"timeout": 5.0, **options}), buffered=buffered)
 
 
 def _until_lost(source, pause=0.0):
@@ -164,7 +164,7 @@ def test_frames_that_come_after_the_silence_are_too_late():
         retrieve=lambda: (True, np.zeros((2, 2, 3), "u1")),
     )
     with pytest.raises(ImageError, match="'rtsp://a' has sent no frame"):
-        next(Film(capture, "rtsp://a", 0.01).frames(stride=1, channels=3))
+        next(VideoReader(capture, "rtsp://a", 0.01).frames(stride=1, channels=3))
 
 
 def test_a_camera_that_goes_away_is_an_error_after_its_frames(camera):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ultralytics.nn.kernels import class_map, upsample_argmax, upsampled_ce_dice
-from ultralytics.nn.kernels.parallel import available_workers, deal, run_shares
+from ultralytics.nn.kernels.parallel import available_workers, run_in_threads, split_evenly
 
 CPU = torch.device("cpu")
 
@@ -24,13 +24,13 @@ def three_threads() -> Iterator[None]:
     [("abcde", 2, ["ab", "cde"]), ("ab", 5, ["a", "b"]), ("abc", 1, ["abc"]), ("", 3, [])],
 )
 def test_items_are_dealt_in_order(items: str, workers: int, expected: list[str]) -> None:
-    assert deal(items, workers) == expected
+    assert split_evenly(items, workers) == expected
 
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("shares", [[], [7], [1, 2, 3]])
 def test_every_share_has_one_thread_and_no_gradients(shares: list[int]) -> None:
-    seen = run_shares(lambda share: (share, torch.get_num_threads(), torch.is_grad_enabled()), shares, CPU)
+    seen = run_in_threads(lambda share: (share, torch.get_num_threads(), torch.is_grad_enabled()), shares, CPU)
     assert seen == [(share, 1, False) for share in shares]
     assert torch.get_num_threads() == available_workers(CPU) == 3
     assert torch.is_grad_enabled()
@@ -40,7 +40,7 @@ def test_every_share_has_one_thread_and_no_gradients(shares: list[int]) -> None:
 @pytest.mark.parametrize("shares", [[0], [1, 0, 2]])
 def test_errors_arrive_and_settings_return(shares: list[int]) -> None:
     with pytest.raises(ZeroDivisionError):
-        run_shares(lambda share: 1 / share, shares, CPU)
+        run_in_threads(lambda share: 1 / share, shares, CPU)
     assert torch.get_num_threads() == 3
 
 

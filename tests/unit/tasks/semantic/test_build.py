@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ultralytics.cfg import get_cfg
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.tasks.semantic.build import build_dataset
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.tasks.semantic.build import build_dataset
 from ultralytics.tasks.semantic.calibrate import calibrate, sample_split

@@ -12,8 +12,8 @@ import pytest
 from ultralytics.data.augment import val_transforms
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.convert.polygons import polygons_to_ids
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.sample import SampleKey
-from ultralytics.data.spec import DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import diagnose

@@ -16,29 +16,29 @@ def _logits(*probabilities: tuple[float, ...]) -> torch.Tensor:
 
 def test_pixels_below_the_threshold_are_rejected() -> None:
     logits = _logits((0.5, 0.3, 0.2), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))
-    found = Decision.of(3, {}, conf=0.55)(logits, (1, 3))
+    found = Decision.from_calibration(3, {}, conf=0.55)(logits, (1, 3))
     assert found.ids.tolist() == [[[255, 1, 2]]]
     assert found.ids.dtype == torch.uint8
     assert found.confidence is None
-    kept = Decision.of(3, {}, conf=0.55)(logits, (1, 3), confidence=True).confidence
+    kept = Decision.from_calibration(3, {}, conf=0.55)(logits, (1, 3), confidence=True).confidence
     assert kept.flatten().tolist() == pytest.approx([0.5, 0.8, 0.6], abs=1e-3)
 
 
 def test_temperature_moves_confidence_but_no_class() -> None:
     logits = _logits((0.5, 0.3, 0.2), (0.1, 0.8, 0.1))
-    cold, hot = (Decision.of(3, {"temperature": t}) for t in (0.25, 4.0))
+    cold, hot = (Decision.from_calibration(3, {"temperature": t}) for t in (0.25, 4.0))
     assert torch.equal(cold(logits, (1, 2)).ids, hot(logits, (1, 2)).ids)
     sure = [float(d(logits, (1, 2), confidence=True).confidence[0, 0, 1]) for d in (cold, hot)]
     # p ** (1 / T), normalised.
     assert sure == pytest.approx([0.8**4 / (0.8**4 + 2 * 0.1**4), 0.8**0.25 / (0.8**0.25 + 2 * 0.1**0.25)], abs=1e-3)
     # What is rejected follows the calibrated probability.
-    assert Decision.of(3, {"temperature": 4.0}, conf=0.5)(logits, (1, 2)).ids.tolist() == [[[255, 255]]]
+    assert Decision.from_calibration(3, {"temperature": 4.0}, conf=0.5)(logits, (1, 2)).ids.tolist() == [[[255, 255]]]
 
 
 def test_selected_classes_keep_their_ids() -> None:
     logits = _logits((0.5, 0.3, 0.2), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))
-    assert Decision.of(3, {}, classes=[0, 2])(logits, (1, 3)).ids.tolist() == [[[0, 255, 2]]]
-    assert Decision.of(3, {}, classes=1)(logits, (1, 3)).ids.tolist() == [[[255, 1, 255]]]
+    assert Decision.from_calibration(3, {}, classes=[0, 2])(logits, (1, 3)).ids.tolist() == [[[0, 255, 2]]]
+    assert Decision.from_calibration(3, {}, classes=1)(logits, (1, 3)).ids.tolist() == [[[255, 1, 255]]]
     assert keep_classes(torch.tensor([[3, 4]], dtype=torch.uint8), 4).tolist() == [[255, 4]]
 
 
@@ -47,8 +47,8 @@ def test_many_classes_are_rejected_with_an_id_that_is_none_of_them(num_classes: 
     logits = torch.zeros(1, num_classes, 1, 2)
     logits[0, 255, 0, 0] = 20
     logits[0, 7, 0, 1] = 20
-    assert Decision.of(num_classes, {}, classes=[255])(logits, (1, 2)).ids.tolist() == [[[255, 65535]]]
-    assert Decision.of(num_classes, {}, conf=0.5)(0 * logits, (1, 2)).ids.tolist() == [[[65535, 65535]]]
+    assert Decision.from_calibration(num_classes, {}, classes=[255])(logits, (1, 2)).ids.tolist() == [[[255, 65535]]]
+    assert Decision.from_calibration(num_classes, {}, conf=0.5)(0 * logits, (1, 2)).ids.tolist() == [[[65535, 65535]]]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_many_classes_are_rejected_with_an_id_that_is_none_of_them(num_classes: 
 )
 def test_binary_threshold(calibration: dict[str, float], conf: float | None, expected: list[int]) -> None:
     logits = torch.tensor([0.1, 0.4, 0.6, 0.9]).logit()[None, None, None]
-    found = Decision.of(1, calibration, conf=conf, classes=[0])(logits, (1, 4), confidence=True)
+    found = Decision.from_calibration(1, calibration, conf=conf, classes=[0])(logits, (1, 4), confidence=True)
     assert found.ids.flatten().tolist() == expected
     foreground = [p if said else 1 - p for p, said in zip([0.1, 0.4, 0.6, 0.9], expected, strict=True)]
     assert found.confidence.flatten().tolist() == pytest.approx(foreground, abs=1e-3)
@@ -71,7 +71,7 @@ def test_binary_threshold(calibration: dict[str, float], conf: float | None, exp
 
 def test_binary_threshold_is_a_calibrated_probability() -> None:
     # sigmoid(1 / 2) = 0.622
-    decision = Decision.of(1, {"temperature": 2.0, "threshold": 1 / (1 + math.exp(-0.5))})
+    decision = Decision.from_calibration(1, {"temperature": 2.0, "threshold": 1 / (1 + math.exp(-0.5))})
     assert decision.logit == pytest.approx(1.0)
     assert decision(torch.tensor([[[[0.9, 1.1]]]]), (1, 2)).ids.tolist() == [[[0, 1]]]
 
@@ -81,4 +81,4 @@ def test_binary_threshold_is_a_calibrated_probability() -> None:
 )
 def test_calibration_that_cannot_be_meant_is_refused(calibration: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match=next(iter(calibration))):
-        Decision.of(1, calibration)
+        Decision.from_calibration(1, calibration)

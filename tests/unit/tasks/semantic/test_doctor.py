@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.doctor import DoctorReport, diagnose

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ultralytics.data.spec import NO_POLYGON, DatasetSpec
+from ultralytics.data.description.spec import NO_POLYGON, DatasetSpec
 from ultralytics.errors import ImageError
 from ultralytics.tasks.semantic.labels import UNKNOWN_COLOR, LabelReader
 
@@ -52,6 +52,7 @@ def test_polygons_and_masks_of_a_scene_give_the_same_classes(tmp_path, write_ima
     assert specs[0].names == specs[1].names
     labels = [tmp_path / "polygons/labels/train/0.txt", tmp_path / "masks/masks/train/0.png"]
     maps = [
-        spec.label_table()[LabelReader.of(spec)(label, (32, 32))] for spec, label in zip(specs, labels, strict=True)
+        spec.label_table()[LabelReader.from_spec(spec)(label, (32, 32))]
+        for spec, label in zip(specs, labels, strict=True)
     ]
     np.testing.assert_array_equal(*maps)

@@ -19,10 +19,10 @@ from torch import distributed, multiprocessing
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
 
 NAMES = {0: "ground", 1: "disc", 2: "bar", 3: "never"}
-Pair = tuple[np.ndarray, np.ndarray]
+MapPair = tuple[np.ndarray, np.ndarray]
 
 
-def draw(seed: int, height: int = 40, width: int = 52) -> Pair:
+def draw(seed: int, height: int = 40, width: int = 52) -> MapPair:
     """A prediction and its label: a disc and a bar on the ground, an ignored corner, some wrong pixels."""
     rng = np.random.default_rng(seed)
     label = np.zeros((height, width), np.uint8)
@@ -34,7 +34,7 @@ def draw(seed: int, height: int = 40, width: int = 52) -> Pair:
     return predicted.astype(np.uint8), label
 
 
-def count(pairs: list[Pair], names: dict[int, str] | None = None) -> SemanticMetrics:
+def count(pairs: list[MapPair], names: dict[int, str] | None = None) -> SemanticMetrics:
     metrics = SemanticMetrics(names or NAMES, boundary=True, cldice=True)
     for number, (predicted, label) in enumerate(pairs):
         metrics.update(torch.from_numpy(predicted), torch.from_numpy(label), f"{number}.png")

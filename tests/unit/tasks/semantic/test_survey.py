@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import DatasetError
 from ultralytics.tasks.semantic.survey import count_classes, require_usable, survey
 

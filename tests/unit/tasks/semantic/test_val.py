@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from ultralytics.cfg import get_cfg
 from ultralytics.data.build import build_dataloader
-from ultralytics.data.spec import DatasetSpec
+from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
 from ultralytics.tasks.semantic.val import SemanticValidator
 

@@ -1,0 +1,62 @@
+"""A plain folder as a dataset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ultralytics.data.description.spec import DatasetSpec
+from ultralytics.errors import DatasetError
+
+
+@pytest.fixture
+def root(tmp_path, write_image):
+    """A folder of 12 images and masks of the classes 0 to 2."""
+    for number in range(12):
+        write_image(tmp_path / "images" / f"{number}.jpg", np.zeros((8, 8, 3), np.uint8))
+        write_image(tmp_path / "masks" / f"{number}.png", np.full((8, 8), number % 3, np.uint8))
+    return tmp_path
+
+
+def test_classes_are_found_and_a_part_is_held_out(root):
+    spec = DatasetSpec.load(root)
+    assert spec.names == {0: "class_0", 1: "class_1", 2: "class_2"}
+    train, val = set(spec.images("train")), set(spec.images("val"))
+    assert val
+    assert len(train) > len(val)
+    assert len(train | val) == 12
+    assert DatasetSpec.load(root) == spec
+
+
+def test_split_folders_are_used(root):
+    for kind in ("images", "masks"):
+        for split in ("train", "valid"):
+            (root / kind / split).mkdir()
+        for path in list((root / kind).glob("*.*")):
+            path.rename(path.parent / ("valid" if path.stem in {"0", "5"} else "train") / path.name)
+    spec = DatasetSpec.load(root)
+    assert sorted(image.stem for image in spec.images("val")) == ["0", "5"]
+    assert len(spec.images("train")) == 10
+
+
+def test_masks_of_0_and_255_are_two_classes(root, write_image):
+    for number in range(12):
+        write_image(root / "masks" / f"{number}.png", np.full((8, 8), 255 * (number % 2), np.uint8))
+    spec = DatasetSpec.load(root)
+    assert spec.num_classes == 2
+    assert spec.label_table()[[0, 255]].tolist() == [0, 1]
+
+
+def test_255_beside_other_ids_is_ignored(root, write_image):
+    write_image(root / "masks" / "0.png", np.full((8, 8), 255, np.uint8))
+    assert DatasetSpec.load(root).num_classes == 3
+
+
+def test_a_folder_that_is_no_dataset_says_what_is_missing(tmp_path, root):
+    for mask in (root / "masks").iterdir():
+        mask.unlink()
+    with pytest.raises(DatasetError, match="has images but no masks"):
+        DatasetSpec.load(root)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="neither a dataset YAML nor a folder 'images'"):
+        DatasetSpec.load(tmp_path / "empty")

@@ -1,8 +1,0 @@
-"""Procedurally drawn street scenes with exact class maps: the embedded default dataset."""
-
-from __future__ import annotations
-
-from ultralytics.data.scenes.classes import StreetClass
-from ultralytics.data.scenes.dataset import generate, scene
-
-__all__ = ["StreetClass", "generate", "scene"]

@@ -1,0 +1,1 @@
+"""The formats, one file each: its converter and its runtime."""

@@ -1,0 +1,1 @@
+"""Isolated, pinned environments in which converters and foreign runtimes run."""

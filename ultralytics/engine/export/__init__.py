@@ -1,0 +1,1 @@
+"""The parts of an export: proof, int8 autopilot, delivery."""

@@ -1,0 +1,1 @@
+"""The parts of a training: setup, optimizer, schedule, state."""
