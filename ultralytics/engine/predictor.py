@@ -57,6 +57,7 @@ class BasePredictor:
         self.results: list[Results] = []
         self.skipped: list[tuple[str, str]] = []  # sources that could not be read, and why
         self.batch: InferenceBatch | None = None
+        self.input_shapes: list[tuple[int, int]] = []  # (height, width) of the input each result comes from
         self.activation_maps: list[
             np.ndarray | None
         ] = []  # with `visualize`, of each image of the batch, (H, W) from 0 to 1
@@ -87,8 +88,12 @@ class BasePredictor:
         layers = LayerOutputs(self.model, self.args.embed)
         with frames, self._saver(frames) as saver, self._bar(frames) as bar, layers:
             for batch in frames:
-                self.model(self.preprocess(batch).images)
-                for frame, vector in zip(batch, pooled(layers.take()), strict=True):
+                vectors: list[Tensor] = [torch.empty(0)] * len(batch)
+                for positions in self._groups(batch):
+                    self.model(self.preprocess([batch[position] for position in positions]).images)
+                    for position, vector in zip(positions, pooled(layers.take()), strict=True):
+                        vectors[position] = vector
+                for frame, vector in zip(batch, vectors, strict=True):
                     saver.save_vector(frame, vector.cpu().numpy())
                     bar.update()
                     yield vector
@@ -109,8 +114,10 @@ class BasePredictor:
                 self.results = self._predict_tiled(batch, read, saver) if self.args.tile else self._predict(batch, read)
                 self.callbacks.run("on_predict_postprocess_end", self)
                 strengths = self.activation_maps or [None] * len(batch)
-                for result, frame, strength in zip(self.results, batch, strengths, strict=True):
-                    self._deliver(result, frame, saver)
+                for result, frame, shape, strength in zip(
+                    self.results, batch, self.input_shapes, strengths, strict=True
+                ):
+                    self._deliver(result, frame, shape, saver)
                     if strength is not None:
                         saver.save_picture(frame, "_cam", heat_map(result.orig_img, strength))
                     count += 1
@@ -149,7 +156,21 @@ class BasePredictor:
 
     @torch.inference_mode()
     def _predict(self, frames: Sequence[Frame], read: float) -> list[Results]:
-        """Run one batch and attach the milliseconds per image of each phase."""
+        """Run the frames of one batch, those of one input shape together, and return the results in their order."""
+        answers: dict[int, tuple[Results, tuple[int, int], np.ndarray | None]] = {}
+        for positions in self._groups(frames):
+            results, strengths = self._predict_group([frames[position] for position in positions])
+            shape = self.batch.images.shape[2:]  # type: ignore[union-attr]
+            for position, result, strength in zip(positions, results, strengths, strict=True):
+                result.speed["read"] = 1000 * read / len(frames)
+                answers[position] = result, (shape[0], shape[1]), strength
+        ordered = [answers[position] for position in range(len(frames))]
+        self.input_shapes = [shape for _, shape, _ in ordered]
+        self.activation_maps = [strength for _, _, strength in ordered] if self.args.visualize else []
+        return [result for result, _, _ in ordered]
+
+    def _predict_group(self, frames: Sequence[Frame]) -> tuple[list[Results], list[np.ndarray | None]]:
+        """Run frames that share an input, and attach the milliseconds per image of each phase."""
         marks = [time.perf_counter()]
         self.batch = self.preprocess(frames)
         self._mark(marks)
@@ -160,21 +181,15 @@ class BasePredictor:
         self._mark(marks)
         phases = [1000 * (end - begin) / len(frames) for begin, end in pairwise(marks)]
         speed = dict(zip(("preprocess", "inference", "postprocess"), phases, strict=True))
-        for result in results:
-            result.speed = {"read": 1000 * read / len(frames), **speed, "write": 0.0}
-            result.save_dir = None if self.save_dir is None else str(self.save_dir)
         for result, frame in zip(results, frames, strict=True):
+            result.speed = {"read": 0.0, **speed, "write": 0.0}
+            result.save_dir = None if self.save_dir is None else str(self.save_dir)
             if frame.frame is None:
                 place(result, num_ids=max(self.model.num_classes, 2), channels=self.model.channels)
-        self.activation_maps = (
-            []
-            if features is None
-            else [
-                attention(one, geometry)
-                for one, geometry in zip(features.take()[0], self.batch.geometries, strict=True)
-            ]
-        )
-        return results
+        if features is None:
+            return results, [None] * len(frames)
+        maps = zip(features.take()[0], self.batch.geometries, strict=True)
+        return results, [attention(one, geometry) for one, geometry in maps]
 
     @torch.inference_mode()
     def _predict_tiled(self, frames: Sequence[Frame], read: float, saver: ResultSaver) -> list[Results]:
@@ -186,6 +201,7 @@ class BasePredictor:
             result = tiled.run(saver.map_file(frame) if tiled.is_large else None)
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
             results.append(result)
+        self.input_shapes = [(tiled.grid.rows.tile, tiled.grid.columns.tile)] * len(results)
         return results
 
     def _mark(self, marks: list[float]) -> None:
@@ -193,27 +209,38 @@ class BasePredictor:
             torch.cuda.synchronize(self.model.device)
         marks.append(time.perf_counter())
 
+    def geometry(self, shape: tuple[int, int]) -> LetterboxGeometry:
+        """Tell where an image of (height, width) lies in its input; no other image has a say in it."""
+        target = check_imgsz(self.model.imgsz or self.args.imgsz, stride=self.model.stride)
+        minimal = self.args.rect and self.model.dynamic
+        return LetterboxGeometry.fit(shape, target, stride=self.model.stride, minimal=minimal)
+
+    def _groups(self, frames: Sequence[Frame]) -> list[list[int]]:
+        """List the places of the frames that share an input: those of one shape and depth.
+
+        A common shape or depth for all would make an image's padding or rounding, and so its map, depend on the others.
+        """
+        if len(frames) == 1 or frames[0].tensor is not None:
+            return [list(range(len(frames)))]
+        groups: dict[tuple[tuple[int, int], np.dtype], list[int]] = {}
+        for position, frame in enumerate(frames):
+            groups.setdefault((self.geometry(frame.shape).shape, frame.image.dtype), []).append(position)
+        return list(groups.values())
+
     def preprocess(self, frames: Sequence[Frame]) -> InferenceBatch:
-        """Fit the frames into one input: letterboxed uint8 pixels, turned to float on the device."""
+        """Fit frames of one input shape into one input: letterboxed pixels, turned to float on the device."""
         if frames[0].tensor is not None:
             return self._prepare_tensors(frames)
         if self.model.pipeline:
             return self._whole(frames[0])
-        target = check_imgsz(self.model.imgsz or self.args.imgsz, stride=self.model.stride)
-        shapes = {frame.image.shape[:2] for frame in frames}
-        minimal = self.args.rect and len(shapes) == 1 and self.model.dynamic
-        geometries = [
-            LetterboxGeometry.fit(frame.image.shape[:2], target, stride=self.model.stride, minimal=minimal)
-            for frame in frames
-        ]
+        geometries = [self.geometry(frame.shape) for frame in frames]
         return InferenceBatch(frames, self.pack([frame.image for frame in frames], geometries), geometries)
 
     def pack(self, pictures: Sequence[np.ndarray], geometries: Sequence[LetterboxGeometry]) -> Tensor:
-        """Place (H, W, C) pictures, uint8 or uint16, in an input (B, C, H, W), float RGB in [0, 1] on the device."""
-        depth = max((picture.dtype for picture in pictures), key=lambda dtype: dtype.itemsize)
-        canvas = np.empty((len(pictures), *geometries[0].shape, pictures[0].shape[2]), depth)
+        """Place (H, W, C) pictures, all uint8 or all uint16, in an input (B, C, H, W), float RGB in [0, 1]."""
+        canvas = np.empty((len(pictures), *geometries[0].shape, pictures[0].shape[2]), pictures[0].dtype)
         for slot, picture, geometry in zip(canvas, pictures, geometries, strict=True):
-            letterbox(to_depth(picture, depth), geometry, out=slot)
+            letterbox(picture, geometry, out=slot)
             if slot.shape[2] == 3:
                 cv2.cvtColor(slot, cv2.COLOR_BGR2RGB, dst=slot)
         # (B, H, W, C) in memory is channels_last: no copy is made to get there.
@@ -247,16 +274,15 @@ class BasePredictor:
             self.save_dir = run_folder(self.args, self.task, "predict")
         return ResultSaver(self.args, self.save_dir, live=frames.live)
 
-    def _deliver(self, result: Results, frame: Frame, saver: ResultSaver) -> None:
-        """Write, show and log one result, as asked."""
+    def _deliver(self, result: Results, frame: Frame, shape: tuple[int, int], saver: ResultSaver) -> None:
+        """Write, show and log one result, as asked; `shape` is that of the network's input."""
         begin = time.perf_counter()
         saver.save(result, frame)
         result.speed["write"] = (result.speed["write"] or 0.0) + 1000 * (time.perf_counter() - begin)
         if self.args.show:
             result.show(**drawing(self.args))
         if self.args.verbose:
-            height, width = self.batch.images.shape[2:]  # type: ignore[union-attr]
-            LOGGER.info(f"{frame.label}: {height}x{width} {result.verbose()} {result.speed['inference']:.1f}ms")
+            LOGGER.info(f"{frame.label}: {shape[0]}x{shape[1]} {result.verbose()} {result.speed['inference']:.1f}ms")
 
     def _report(self, count: int, totals: dict[str, float]) -> None:
         if self.args.verbose and count:

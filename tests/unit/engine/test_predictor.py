@@ -63,13 +63,15 @@ def test_pixels_become_rgb_from_0_to_1_in_a_letterbox(make: Make) -> None:
     assert torch.allclose(images[0, :, 0, 0], torch.tensor(114 / 255))
 
 
-def test_sixteen_bits_reach_the_network_beside_bytes(make: Make) -> None:
+def test_sixteen_bits_reach_the_network_beside_bytes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = np.full((64, 64, 3), 40_000, np.uint16)
     deep[:, ::2] += 1  # a pattern in the low byte
-    frames = [Frame(path="a", image=pictures((64, 64))[0]), Frame(path="b", image=deep)]
-    bytes_, words = make().preprocess(frames).images
-    assert torch.allclose(bytes_[:, 0, 0], torch.tensor([0.2, 0.0, 1.0]))
-    assert torch.equal(words[0, 0, :2], torch.tensor([40_001, 40_000]).float().div(65535))
+    predictor = make(batch=2)
+    monkeypatch.setattr("ultralytics.data.sources.memory.usual_depth", lambda image, channels: image)
+    predictor([pictures((64, 64))[0], deep])
+    bytes_, words = predictor.inputs
+    assert torch.allclose(bytes_[0, :, 0, 0], torch.tensor([0.2, 0.0, 1.0]))
+    assert torch.equal(words[0, 0, 0, :2], torch.tensor([40_001, 40_000]).float().div(65535))
 
 
 def test_a_pipeline_gets_bytes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +90,42 @@ def test_one_shape_is_padded_to_the_stride_only(make: Make) -> None:
     assert [tuple(images.shape[2:]) for images in predictor.inputs] == [(32, 64), (64, 64), (32, 64)]
 
 
+@pytest.mark.parametrize("rect", [True, False])
+def test_images_of_a_batch_are_padded_as_alone_and_keep_their_order(make: Make, rect: bool) -> None:
+    shapes = [(20, 64), (64, 64), (64, 20), (40, 128), (128, 128), (20, 64)]
+    alone, together = make(rect=rect), make(rect=rect, batch=len(shapes))
+    images = [image * (number + 1) for number, image in enumerate(pictures(*shapes))]
+    for image in images:
+        alone([image])
+    results = together(images)
+    assert [result.path for result in results] == [f"image{number}" for number in range(len(shapes))]
+    assert [(result.orig_img == image).all() for result, image in zip(results, images, strict=True)]
+    groups = [[0, 3, 5], [1, 4], [2]] if rect else [list(range(len(shapes)))]
+    for group, inputs in zip(groups, together.inputs, strict=True):
+        assert torch.equal(inputs, torch.cat([alone.inputs[number] for number in group]))
+
+
+def test_the_log_tells_the_input_of_each_image(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "ultralytics"):
+        make(batch=2, verbose=True)(pictures((64, 64), (20, 64)))
+    lines = [message for message in caplog.messages if message.startswith("image ")]
+    assert ["64x64" in lines[0], "32x64" in lines[1]] == [True, True]
+
+
+def test_vectors_come_in_the_order_of_the_images(make: Make) -> None:
+    images = pictures((64, 64), (20, 64), (64, 64))
+    vectors = make(batch=3, embed=[0])(images)
+    for image, vector in zip(images, vectors, strict=True):
+        assert torch.allclose(vector, make(embed=[0])([image])[0], atol=1e-6)  # type: ignore[arg-type]
+
+
 def test_batches_and_events(make: Make) -> None:
     callbacks, seen = CallbackList(), []
     for event in ("on_predict_start", "on_predict_batch_start", "on_predict_batch_end", "on_predict_end"):
         callbacks.add(event, lambda _, event=event: seen.append(event.removeprefix("on_predict_")))
     predictor = make(callbacks, batch=2)
     results = predictor(pictures((64, 64), (32, 64), (64, 64)))
-    assert [len(images) for images in predictor.inputs] == [2, 1]
+    assert [len(images) for images in predictor.inputs] == [1, 1, 1]  # the first two differ in shape
     assert seen == ["start", *["batch_start", "batch_end"] * 2, "end"]
     assert all(value >= 0 for result in results for value in result.speed.values())
     assert [result.orig_shape for result in results] == [(64, 64), (32, 64), (64, 64)]
