@@ -25,6 +25,7 @@ from ultralytics.deploy.options import FORMAT_OPTIONS
 from ultralytics.engine import exporter
 from ultralytics.errors import ConfigError, ExportError, MissingDependency, RuntimeUnavailable
 from ultralytics.tasks.semantic import export as semantic_export
+from ultralytics.tasks.semantic.outputs import OUTPUTS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # toolkits announce their own future
 
@@ -101,7 +102,7 @@ def test_precisions_and_outputs_that_cannot_be_are_refused(flow: Flow, model: YO
         for bits in {8, 16, 32} - set(row.bits):
             with pytest.raises(ConfigError, match="quantize"):
                 model.export(**settle(flow), quantize=bits)
-    for output in {"classmap", "probs", "logits", "logits_lowres"} - set(row.outputs):
+    for output in (kind.name for kind in OUTPUTS if not kind.fits(row.can)):
         with pytest.raises(ConfigError, match=output):
             model.export(**settle(flow), output=output)
 

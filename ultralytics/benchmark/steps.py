@@ -67,7 +67,7 @@ def _export(weights: str, options: Mapping[str, Any]) -> dict[str, Any]:
     report, seconds = model.exporter.report, model.exporter.seconds
     found = {"artefact": artefact, "export": seconds["convert"]}
     if report is not None:
-        found |= {"proof": seconds["prove"], "equal_pixels": report.figures.get("equal_pixels")}
+        found |= {"proof": seconds["prove"], "parity": {report.headline: report.figures.get(report.headline)}}
     return found
 
 
@@ -83,8 +83,8 @@ def _measure(path: str, options: Mapping[str, Any], fraction: float, threads: in
     )
     if isinstance(model.model, Artefact):
         model.model.close()
-    miou = float(metrics.miou)
-    return {**figures, "memory": peak and peak / 1e6, "miou": None if math.isnan(miou) else miou}
+    name, score = metrics.headline
+    return {**figures, "memory": peak and peak / 1e6, "score": {name: None if math.isnan(score) else score}}
 
 
 def _latency(model: YOLO, options: Mapping[str, Any]) -> dict[str, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ class BenchmarkRow:
         size: of the artefact, in MB.
         export: seconds it took to make.
         proof: seconds it took to compare with the network and, with 8 bits, with rivals of more bits.
-        miou: mean IoU on the validation split.
-        equal_pixels: share of pixels that are equal to the network's, as the export's report has it.
+        score: the task's headline metric on the validation split, by name.
+        parity: the headline figure of the export's comparison with the network, by name.
         read: milliseconds per image, the median, to read and decode; so are the following.
         preprocess: to make the network's input.
         inference: to run the network.
@@ -46,14 +47,19 @@ class BenchmarkRow:
     size: float | None = None
     export: float | None = None
     proof: float | None = None
-    miou: float | None = None
-    equal_pixels: float | None = None
+    score: dict[str, float | None] = field(default_factory=dict)
+    parity: dict[str, float | None] = field(default_factory=dict)
     read: float | None = None
     preprocess: float | None = None
     inference: float | None = None
     postprocess: float | None = None
     memory: float | None = None
     error: str = ""
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """What the task measured, by name: its score, then parity."""
+        return {**self.score, **self.parity}
 
     @property
     def total(self) -> float | None:
@@ -88,11 +94,31 @@ class BenchmarkTable:
 
     def __str__(self) -> str:
         failed = [f"{row.title}: {row.error}" for row in self.rows if row.error]
-        return "\n".join([text_table([_texts(row) for row in self.rows]), *failed])
+        shown = [_texts(row, self._shown()) for row in self.rows]
+        return "\n".join([text_table(shown), *failed])
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One mapping per row."""
-        return [asdict(row) for row in self.rows]
+        columns = self._columns()
+        return [{name: found(row) for name, found in columns.items()} for row in self.rows]
+
+    def _columns(self) -> dict[str, Callable[[BenchmarkRow], Any]]:
+        """Name every value of a row, and how to read it; the task's figures stand where it puts them."""
+        columns: dict[str, Callable[[BenchmarkRow], Any]] = {}
+        for entry in fields(BenchmarkRow):
+            if entry.name in {"score", "parity"}:
+                names = dict.fromkeys(name for row in self.rows for name in getattr(row, entry.name))
+                columns |= {name: _figure(name) for name in names}
+            else:
+                columns[entry.name] = attrgetter(entry.name)
+        return columns
+
+    def _shown(self) -> list[_Column]:
+        """List the columns of the text and the page."""
+        known = [_Column(name, title, form, attrgetter(name)) for name, (title, form) in _TITLES.items()]
+        figures = dict.fromkeys(name for row in self.rows for name in row.figures)
+        own = [_Column(name, name.replace("_", " "), "{:.5f}", _figure(name)) for name in figures]
+        return [*known[:3], *own, *known[3:]]
 
     def to_csv(self) -> str:
         """Write the rows as CSV text; what is not known is empty."""
@@ -106,17 +132,18 @@ class BenchmarkTable:
         """Make a page that holds everything it shows."""
         done = [row for row in self.rows if not row.error]
         failed = {row.title: row.error for row in self.rows if row.error}
-        whole = [name for name in _COLUMNS if name not in PHASES]
+        columns = self._shown()
+        phases = [column for column in columns if column.name in PHASES]
+        whole = [column for column in columns if column.name not in PHASES]
         latency = {row.title: {phase: getattr(row, phase) for phase in PHASES} for row in done}
         explained = (
-            "Proof: the seconds that the export took besides, to compare with the network in PyTorch; equal pixels: "
-            "what it found. "
-            "Total: per image from file to class map, the sum of the medians below. Memory: peak of the processes that "
-            "run it, Python and its libraries included. Bars are relative to the largest value of a column."
+            "Proof: seconds the export spent on the comparison with the network in PyTorch. Total: per image from "
+            "file to result, the sum of the medians below. Memory: peak of the processes that run it, Python and its "
+            "libraries included. Bars are relative to the largest value of a column."
         )
         sections = [
             section("Formats", f"<div class=wide>{table(_bars(done, whole))}</div>" + note(explained)) if done else "",
-            section("Latency", stacks(latency, "ms") + table(_bars(done, PHASES))) if done else "",
+            section("Latency", stacks(latency, "ms") + table(_bars(done, phases))) if done else "",
             section("Not measured", pairs(failed)) if failed else "",
             section("Settings", pairs(self.settings)),
         ]
@@ -124,7 +151,7 @@ class BenchmarkTable:
 
     def save(self) -> None:
         """Write the state that a later run goes on from, the CSV file and the page."""
-        state = {"settings": self.settings, "rows": self.to_dicts()}
+        state = {"settings": self.settings, "rows": [asdict(row) for row in self.rows]}
         write_atomic(self.folder / STATE, json.dumps(state, indent=1, ensure_ascii=False).encode())
         write_atomic(self.folder / "results.csv", self.to_csv().encode())
         write_atomic(self.folder / "index.html", self.to_html().encode())
@@ -138,31 +165,50 @@ class BenchmarkTable:
         return cls(folder=folder, settings=state["settings"], rows=[BenchmarkRow(**row) for row in state["rows"]])
 
 
-_COLUMNS = {
-    "size": ("MB", "{:.1f}", 1.0), "export": ("export s", "{:.1f}", 1.0), "proof": ("proof s", "{:.1f}", 1.0),
-    "miou": ("mIoU", "{:.4f}", 1.0), "equal_pixels": ("equal %", "{:.3f}", 100.0), "read": ("read ms", "{:.1f}", 1.0),
-    "preprocess": ("pre ms", "{:.1f}", 1.0), "inference": ("infer ms", "{:.1f}", 1.0),
-    "postprocess": ("post ms", "{:.1f}", 1.0), "total": ("total ms", "{:.1f}", 1.0),
-    "memory": ("memory MB", "{:.0f}", 1.0),
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column of what is shown.
+
+    Attributes:
+        name: of the value.
+        title: of the column.
+        form: how a value is written.
+        read: takes the value from a row.
+    """
+
+    name: str
+    title: str
+    form: str
+    read: Callable[[BenchmarkRow], float | None]
+
+    def text(self, row: BenchmarkRow) -> str:
+        value = self.read(row)
+        return "–" if value is None else self.form.format(value)
+
+
+_TITLES = {
+    "size": ("MB", "{:.1f}"), "export": ("export s", "{:.1f}"), "proof": ("proof s", "{:.1f}"),
+    "read": ("read ms", "{:.1f}"), "preprocess": ("pre ms", "{:.1f}"), "inference": ("infer ms", "{:.1f}"),
+    "postprocess": ("post ms", "{:.1f}"), "total": ("total ms", "{:.1f}"), "memory": ("memory MB", "{:.0f}"),
 }  # fmt: skip
-"""Title, format and factor of what is shown of a row."""
+"""Title and form of the columns that every task has; those of a task's own figures come after the third."""
 
 
-def _texts(row: BenchmarkRow) -> dict[str, str]:
-    values = {name: getattr(row, name) for name in _COLUMNS}
-    shown = {
-        title: "–" if values[name] is None else form.format(factor * values[name])
-        for name, (title, form, factor) in _COLUMNS.items()
-    }
+def _figure(name: str) -> Callable[[BenchmarkRow], float | None]:
+    return lambda row: row.figures.get(name)
+
+
+def _texts(row: BenchmarkRow, columns: Sequence[_Column]) -> dict[str, str]:
+    shown = {column.title: column.text(row) for column in columns}
     return {"format": row.title, **shown, "": "failed" if row.error else ""}
 
 
-def _bars(rows: Sequence[BenchmarkRow], names: Sequence[str]) -> list[dict[str, Any]]:
+def _bars(rows: Sequence[BenchmarkRow], columns: Iterable[_Column]) -> list[dict[str, Any]]:
     """Give each figure a bar, relative to the largest of its column."""
-    largest = {name: max(getattr(row, name) or 0.0 for row in rows) or 1.0 for name in names}
-    titles = {name: _COLUMNS[name][0] for name in names}
+    columns = list(columns)
+    largest = {column.name: max(column.read(row) or 0.0 for row in rows) or 1.0 for column in columns}
     return [
         {"format": row.title}
-        | {titles[name]: Bar(_texts(row)[titles[name]], (getattr(row, name) or 0.0) / largest[name]) for name in names}
+        | {column.title: Bar(column.text(row), (column.read(row) or 0.0) / largest[column.name]) for column in columns}
         for row in rows
     ]

@@ -19,7 +19,6 @@ MODES = ("train", "val", "predict", "export", "benchmark")
 
 _OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp")
 _COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
-_OUTPUTS = ("classmap", "probs", "logits", "logits_lowres")
 
 
 def option(
@@ -198,7 +197,7 @@ class Config:
 
     format: str = _export("torchscript", "what to make; `yolo formats` lists them", modes=MODES[3:])
     formats: list[str] | None = _export(None, "what to measure; none: all that run here", modes=("benchmark",))
-    output: str = _export("classmap", "what the artefact returns", choices=_OUTPUTS)
+    output: str | None = _export(None, "what the artefact returns; None: the best that the format can")
     pipeline: bool = _export(False, "put resizing into the graph: image of any size in, class map of its size out")
     verify: bool = _export(True, "compare the artefact with the model; too different is an error", modes=MODES[3:])
     toolchain: str = _export("ask", "missing converters, runtimes: ask, auto, never or a folder", modes=MODES[1:])

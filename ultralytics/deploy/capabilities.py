@@ -14,7 +14,7 @@ def capabilities(row: Format) -> dict[str, str]:
         "format": row.title,
         "argument": row.name,
         "suffix": row.suffix,
-        "class map": _yes("classmap" in row.outputs),
+        "argmax": _yes("argmax" in row.can),
         "dynamic": _yes(row.dynamic),
         "fp16": _yes(16 in row.bits),
         "int8": _yes(8 in row.bits),
@@ -27,7 +27,7 @@ def capabilities(row: Format) -> dict[str, str]:
 def here(row: Format) -> dict[str, str]:
     """Describe a format as it is on this machine."""
     facts = capabilities(row)
-    kept = ("argument", "suffix", "class map", "dynamic", "fp16", "int8", "verified")
+    kept = ("argument", "suffix", "argmax", "dynamic", "fp16", "int8", "verified")
     return {**{name: facts[name] for name in kept}, "convert": _place(row.convert), "run": _runs(row)}
 
 

@@ -13,9 +13,6 @@ from typing import Any
 from ultralytics.errors import ConfigError, ModelError, unknown_name
 from ultralytics.utils.imports import available, load
 
-OUTPUTS = ("classmap", "probs", "logits", "logits_lowres")
-"""What a graph may return: ids, probabilities or logits at the input's size, or logits as the network makes them."""
-
 COMMON_OPTIONS = frozenset(
     {"format", "imgsz", "device", "output", "verify", "toolchain", "data", "fraction", "conf", "verbose"}
 )
@@ -75,7 +72,8 @@ class Format:
         via: format whose artefact it is made from; None: from the network itself.
         options: export options it understands beyond those of every format.
         bits: precisions it can be made in; the first is the default.
-        outputs: what its graph can return; the first is the default.
+        can: what its target can compute behind the network's last layer, of `outputs.CAPABILITIES`.
+        costly: what it can do but does badly, and does only when asked: emulated, or off the accelerator.
         dynamic: whether it can take inputs of any size.
         convert: packages of the converter.
         run: packages of the runtime; None: nothing here runs it.
@@ -83,9 +81,9 @@ class Format:
         needs: what a machine must have to run it, in words.
         platforms: values of `sys.platform` on which the runtime exists; empty for all.
         emulated_on: values of `platform.machine()`, in small letters, on which the runtime only emulates the device.
-        drop: mIoU, in points, that an int8 artefact may lose.
+        drop: points of the task's score that an int8 artefact may lose.
         keeps: whether a quantised artefact can have layers in higher precision, those of `ExportOptions.keep`.
-        agreement: share of pixels that must be equal, by bits.
+        agreement: share of the answers that must be equal to the network's, by bits.
         verified: where its numbers were checked last, or "no".
         via_options: export options set for the intermediate artefact.
         via_bits: precisions that the intermediate artefact is made in, too; for others it stays in single precision.
@@ -99,7 +97,8 @@ class Format:
     via: str | None = None
     options: frozenset[str] = frozenset()
     bits: tuple[int, ...] = (32,)
-    outputs: tuple[str, ...] = OUTPUTS
+    can: frozenset[str] = frozenset({"argmax", "resize", "softmax"})
+    costly: frozenset[str] = frozenset()
     dynamic: bool = False
     convert: Packages = Packages(name="torch", imports=("torch",))
     run: Packages | None = Packages(name="torch", imports=("torch",))

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ultralytics.deploy.outputs import OutputTensor
 from ultralytics.errors import ModelError
 from ultralytics.utils.files import write_atomic
 from ultralytics.version import __version__
@@ -33,7 +34,8 @@ class ModelMetadata:
         batch: images at once.
         channels: image channels.
         dynamic: whether batch, height and width are open.
-        output: what the graph returns, one of `OUTPUTS`; empty in artefacts of other tools, which do not say.
+        output: word of the kind of output; empty in artefacts of other tools, which do not say.
+        outputs: the tensors of that kind; empty where `output` is.
         pipeline: whether the graph takes uint8 images (1, H, W, C) RGB of any size.
         bits: precision of the weights.
         normalization: how pixels become inputs from 0 to 1: x · scale of their type, three channels in `order`, others
@@ -58,6 +60,7 @@ class ModelMetadata:
     channels: int = 3
     dynamic: bool = False
     output: str = ""
+    outputs: tuple[OutputTensor, ...] = ()
     pipeline: bool = False
     bits: int = 32
     normalization: dict[str, Any] = field(
@@ -102,7 +105,7 @@ class ModelMetadata:
             where: the artefact, for messages.
 
         Raises:
-            ModelError: a field that a runtime needs is missing or has a value that cannot be meant.
+            ModelError: a field that a runtime needs is missing or has an implausible value.
         """
         known = {entry.name for entry in fields(cls)}
         read = {key: _literal(value) for key, value in values.items() if key in known}
@@ -110,6 +113,7 @@ class ModelMetadata:
             read["names"] = {int(index): str(name) for index, name in dict(read["names"]).items()}
             size = read["imgsz"]
             read["imgsz"] = (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+            read["outputs"] = tuple(OutputTensor.from_dict(entry) for entry in read.get("outputs", ()))
             return cls(**read)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ultralytics.cfg import OPTIONS
 from ultralytics.deploy.format import COMMON_OPTIONS, Format
+from ultralytics.deploy.outputs import OutputKind
 from ultralytics.errors import ConfigError
 
 FORMAT_OPTIONS = frozenset(
@@ -27,8 +28,8 @@ class ExportOptions:
         dynamic: whether batch, height and width stay open.
         simplify: whether the graph is simplified.
         opset: ONNX opset; None for the format's own choice.
-        output: one of `OUTPUTS`.
-        pipeline: whether resizing is part of the graph: uint8 image of any size in, class map of its size out.
+        output: word of the kind of output; the task has the list.
+        pipeline: whether resizing is part of the graph: uint8 image of any size in, result of its size out.
         workspace: GiB a builder may use; None for its own choice.
         optimize: whether to spend more time for a faster artefact.
         target: chip the artefact is for; empty for the format's default.
@@ -41,7 +42,7 @@ class ExportOptions:
     dynamic: bool = False
     simplify: bool = True
     opset: int | None = None
-    output: str = "classmap"
+    output: str = ""
     pipeline: bool = False
     workspace: float | None = None
     optimize: bool = False
@@ -75,19 +76,16 @@ def check_given(row: Format, given: Iterable[str]) -> None:
         )
 
 
-def check_values(row: Format, options: ExportOptions) -> None:
+def check_values(row: Format, options: ExportOptions, kind: OutputKind) -> None:
     """Refuse values that a format cannot be made with.
 
     Raises:
-        ConfigError: precision, output or a combination is not possible; the message says what is.
+        ConfigError: a precision or a combination is not possible; the message says what is.
     """
     if options.bits not in row.bits:
         allowed = ", ".join(map(str, row.bits))
         raise ConfigError(f"{row.title} cannot be made with quantize={options.bits}. Allowed: {allowed}.")
-    if options.output not in row.outputs:
-        allowed = ", ".join(row.outputs)
-        raise ConfigError(f"{row.title} cannot return output={options.output}. Allowed: {allowed}.")
-    if options.pipeline and options.output != "classmap":
-        raise ConfigError(f"pipeline=True returns a class map at the source's size, not output={options.output}.")
+    if options.pipeline and not kind.pipeline:
+        raise ConfigError(f"pipeline=True returns results at the source's size, not output={options.output}.")
     if options.dynamic and not row.dynamic:
         raise ConfigError(f"{row.title} has inputs of a fixed size: dynamic=True is not possible.")

@@ -15,13 +15,14 @@ _IMX = (
     "mct-quantizers==1.6.0", "edge-mdt-cl==1.1.1", "onnx==1.17.0", "onnxruntime==1.21.1",
 )  # fmt: skip
 _FOLDER = frozenset({"batch"})
+_RESIZE = frozenset({"resize"})
 _INT8 = frozenset({"batch", "quantize"})
 
 PYTORCH = Format(
     name="pytorch",
     title="PyTorch",
     suffix=".pt",
-    outputs=("logits_lowres",),
+    can=frozenset(),
     dynamic=True,
     verified="Linux x86-64, CPU",
 )
@@ -119,7 +120,7 @@ TFLITE = Format(
 EDGETPU = Format(
     name="edgetpu", title="Edge TPU", suffix="_edgetpu.tflite", module="ultralytics.deploy.formats.edgetpu",
     via="tflite",
-    options=frozenset({"quantize"}), bits=(8,), outputs=("logits_lowres", "logits", "probs", "classmap"),
+    options=frozenset({"quantize"}), bits=(8,), costly=frozenset({"argmax", "resize", "softmax"}),
     via_options={"bits": 8}, convert=Packages(name="edgetpu", programs=("edgetpu_compiler",)), run=None,
     needs="a Coral Edge TPU with Google's runtime (libedgetpu) and a LiteRT interpreter",
 )  # fmt: skip
@@ -165,7 +166,7 @@ MNN = Format(
 
 NCNN = Format(
     name="ncnn", title="NCNN", suffix="_ncnn_model", module="ultralytics.deploy.formats.ncnn",
-    options=frozenset({"batch", "quantize"}), bits=(32, 16), outputs=("logits_lowres", "logits", "probs"),
+    options=frozenset({"batch", "quantize"}), bits=(32, 16), can=_RESIZE | {"softmax"}, costly=_RESIZE,
     convert=Packages(name="ncnn", extra="ncnn", imports=("torch", "pnnx"), megabytes=950,
                      pins=(*_TORCH, "pnnx==20261020", "ncnn==1.0.20261020")),
     run=Packages(name="ncnn-runtime", extra="ncnn", imports=("ncnn",), pins=("ncnn==1.0.20261020",), megabytes=100),
@@ -174,7 +175,7 @@ NCNN = Format(
 
 IMX = Format(
     name="imx", title="Sony IMX500", suffix="_imx_model", module="ultralytics.deploy.formats.imx",
-    options=frozenset({"quantize"}), bits=(8,), outputs=("logits_lowres",),
+    options=frozenset({"quantize"}), bits=(8,), can=frozenset(),
     convert=Packages(name="imx", alone=True, megabytes=1530, programs=("java",), pins=_IMX),
     run=Packages(name="imx", alone=True, megabytes=1530, pins=_IMX),
     needs="an IMX500 camera for the packed file; the quantised ONNX runs on CPUs; making them takes Java",
@@ -184,7 +185,7 @@ IMX = Format(
 RKNN = Format(
     name="rknn", title="RKNN", suffix="_rknn_model", module="ultralytics.deploy.formats.rknn", via="onnx",
     options=frozenset({"batch", "quantize", "name", "opset", "simplify"}), bits=(16, 8), keeps=True,
-    outputs=("logits", "logits_lowres", "probs"),
+    can=_RESIZE | {"softmax"},
     convert=Packages(
         name="rknn", megabytes=1330, imports=("rknn",), alone=True,
         pins=("rknn-toolkit2==2.5.0", "setuptools==80.10.2"),
@@ -207,14 +208,16 @@ EXECUTORCH = Format(
 AXELERA = Format(
     name="axelera", title="Axelera AI", suffix="_axelera_model", module="ultralytics.deploy.formats.axelera",
     via="onnx",
-    options=frozenset({"batch", "quantize", "opset", "simplify"}), bits=(8,), outputs=("logits_lowres", "logits"),
+    options=frozenset({"batch", "quantize", "opset", "simplify"}), bits=(8,), can=_RESIZE,
+    costly=_RESIZE,
     convert=Packages(name="axelera", imports=("axelera",), pins=("axelera-devkit>=1.6",)), run=None,
     needs="an Axelera Metis card, its driver, and the Voyager SDK, which Axelera's own package index holds",
 )  # fmt: skip
 
 DEEPX = Format(
     name="deepx", title="DEEPX", suffix="_deepx_model", module="ultralytics.deploy.formats.deepx", via="onnx",
-    options=frozenset({"quantize", "opset", "simplify", "optimize"}), bits=(8,), outputs=("logits_lowres", "logits"),
+    options=frozenset({"quantize", "opset", "simplify", "optimize"}), bits=(8,), can=_RESIZE,
+    costly=_RESIZE,
     convert=Packages(
         name="deepx", alone=True, megabytes=1650, pins=(*_TORCH, "torchvision==0.28.0", "dx-com==2.5.0"),
         terms="DEEPX lets only its customers, who have its hardware, use the compiler",
@@ -230,7 +233,7 @@ _QNN = Packages(
 QNN = Format(
     name="qnn", title="Qualcomm QNN", suffix="_qnn.onnx", module="ultralytics.deploy.formats.qnn", via="onnx",
     options=frozenset({"batch", "quantize", "name", "opset", "simplify"}), bits=(16, 8), keeps=True,
-    outputs=("classmap", "logits_lowres", "logits"), convert=_QNN, run=_QNN,
+    can=_RESIZE | {"argmax"}, convert=_QNN, run=_QNN,
     needs="a Snapdragon's HTP, or its emulator on x86-64", emulated_on=frozenset({"x86_64", "amd64"}),
     verified="Linux x86-64, HTP emulator",
 )  # fmt: skip

@@ -19,9 +19,6 @@ from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.utils.env import cpu_name
 from ultralytics.utils.files import write_atomic
 
-UNLABELLED_INT8 = 0.9
-"""Equal pixels asked of a quantised artefact without labels: good ones move borders, which costs nothing on labels."""
-
 MIN_IMAGES = 16
 """Images a comparison of pixels needs to mean something."""
 
@@ -29,8 +26,43 @@ PHASES = ("preprocess", "inference", "postprocess")
 """What a program does with an image at the input's size: pixels to input, input to outputs, outputs to result."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a format's row allows an artefact of one precision.
+
+    Attributes:
+        agreement: share of the answers that must be equal to the network's; None where the score decides.
+        drop: points of the task's score that may be lost.
+    """
+
+    agreement: float | None
+    drop: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """A task's judgement of an artefact.
+
+    Attributes:
+        passed: whether the artefact may be delivered.
+        gate: what was asked for, in words.
+        drop: points of the task's score that are lost: on labels, or without them with the network as the truth.
+    """
+
+    passed: bool
+    gate: str
+    drop: float
+
+
 class Comparison(Protocol):
-    """A task's way to compare an artefact with the network; the results of both are of one kind, as class maps."""
+    """A task's way to compare an artefact with the network; the results of both are of one kind."""
+
+    headline: str
+    """The figure that a table shows."""
+
+    @staticmethod
+    def divergence(expected: Any, actual: Any) -> float:
+        """Measure how far one output of the network moved; 0 where it did not."""
 
     def read_network(self, outputs: Any, size: tuple[int, int]) -> Any:
         """Make the result for an input of (height, width) of what the network returned."""
@@ -42,7 +74,10 @@ class Comparison(Protocol):
         """Compare one batch; of either the outputs and the result."""
 
     def figures(self) -> dict[str, float]:
-        """Return the figures by name; `equal_pixels` and, where there are labels, `miou_drop` decide."""
+        """Return the figures by name, `headline` among them."""
+
+    def judge(self, figures: Mapping[str, float], limits: Limits) -> Verdict:
+        """Decide whether the figures meet the limits."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,12 +91,14 @@ class Report:
         images: images compared; 0 if nothing here runs it.
         data: where they come from.
         figures: see `Comparison`.
+        headline: the figure that a table shows.
+        drop: see `Verdict`; None if numerics could not be checked.
         milliseconds: per image; of the "artefact", of "torch" and, with quantisation, of the rivals "fp16" and "fp32":
             the phases of its fastest run and their "total". All begin with pixels and end with the task's result.
         megabytes: size of the artefact and of its rivals.
         calibration: what a quantised artefact was calibrated on.
         kept: layers that a quantised artefact has in higher precision.
-        candidates: what was tried, each with the layers "kept" and the mIoU "drop" in points.
+        candidates: what was tried, each with the layers "kept" and the "drop" in points.
         sensitivity: layers and what quantising them alone does; see `layer_sensitivity`.
         advice: whether quantisation pays on this machine.
         gate: what was asked for, in words.
@@ -77,6 +114,8 @@ class Report:
     images: int = 0
     data: str = ""
     figures: dict[str, float] = field(default_factory=dict)
+    headline: str = ""
+    drop: float | None = None
     milliseconds: dict[str, dict[str, float]] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
     calibration: str = ""
@@ -90,11 +129,12 @@ class Report:
     runtime: dict[str, str] = field(default_factory=dict)
     reason: str = ""
 
-    @property
-    def drop(self) -> float:
-        """Points of mIoU that are lost: on labels, or without them with the network as the truth."""
-        lost = self.figures["miou_drop"] if "miou_drop" in self.figures else 1 - self.figures["miou_with_network"]
-        return 100 * lost
+    def judge(self, comparison: Comparison, row: Format) -> None:
+        """Take a task's figures, and its verdict on them under the limits of the format's row."""
+        self.figures, self.headline = comparison.figures(), comparison.headline
+        limits = Limits(agreement=row.agreement.get(self.bits), drop=row.drop)
+        verdict = comparison.judge(self.figures, limits)
+        self.passed, self.gate, self.drop = verdict.passed, verdict.gate, verdict.drop
 
     def save(self, path: Path) -> None:
         """Write the report as JSON."""
@@ -236,20 +276,6 @@ class Simulation(Backend):
     def infer(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the next answers; the images have to come as they were asked."""
         return (np.stack([next(self.answers) for _ in images]),)
-
-
-def judge(report: Report, row: Format) -> None:
-    """Compare the figures with the row's gate: equal pixels, or of quantised artefacts the mIoU they lose."""
-    wanted = row.agreement.get(report.bits)
-    if wanted is not None:
-        report.gate = f"equal pixels >= {100 * wanted:.1f} %"
-        report.passed = report.figures["equal_pixels"] >= wanted
-    elif "miou_drop" in report.figures:
-        report.gate = f"mIoU drop <= {row.drop:.1f} points"
-        report.passed = report.drop <= row.drop
-    else:
-        report.gate = f"equal pixels >= {100 * UNLABELLED_INT8:.0f} %, as there are no labels of these classes"
-        report.passed = report.figures["equal_pixels"] >= UNLABELLED_INT8
 
 
 def machine_facts() -> dict[str, str]:

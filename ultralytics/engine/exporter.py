@@ -21,6 +21,7 @@ from ultralytics.deploy import FORMATS, Format, get_format
 from ultralytics.deploy.base import PROBE_INPUTS, ExportJob
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions, check_given, check_values
+from ultralytics.deploy.outputs import OutputKind, choose_output
 from ultralytics.deploy.sandbox.toolchain import run_job
 from ultralytics.deploy.verify import Report, latency
 from ultralytics.engine.events import CallbackList
@@ -75,14 +76,14 @@ class Exporter:
     ) -> None:
         self.row = get_format(config.format, FORMATS)
         check_given(self.row, given)
-        if config.conf is not None:
-            checkpoint = _with_threshold(checkpoint, config.conf)
+        checkpoint = task.resolve("prepare")(checkpoint, config)
         height, width = check_imgsz(config.imgsz, stride=max(checkpoint.stride))
         self.args = config.replace(imgsz=[height, width])
         self.given, self.task, self.checkpoint, self.source = given, task, checkpoint, source
         self.callbacks = callbacks or CallbackList()
+        self.output = self._output()
         self.options = self._options()
-        check_values(self.row, self.options)
+        check_values(self.row, self.options, self.output)
         beside = Path.cwd() if source is None else source.parent.absolute()  # a converter works in another folder
         self.folder = beside if os.access(beside, os.W_OK) else Path.cwd()
         self.artefact = self.folder / f"{name}{self.row.suffix}"
@@ -121,9 +122,14 @@ class Exporter:
 
     # What to make ---------------------------------------------------------------------------------------------------
 
+    def _output(self) -> OutputKind:
+        """Find what the graph returns: what was asked for, or the first kind that the target computes well."""
+        row, wanted = self.row, self.args.output
+        can = row.can if wanted else row.can - row.costly
+        return choose_output(wanted, self.task.resolve("outputs"), can, row.title)
+
     def _options(self) -> ExportOptions:
         config, row = self.args, self.row
-        output = config.output if "output" in self.given or config.output in row.outputs else row.outputs[0]
         if isinstance(config.quantize, str):
             raise ConfigError(f"quantize={config.quantize} is not made here. Allowed for {row.title}: {row.bits}.")
         if not isinstance(config.batch, int) or config.batch < 1:
@@ -135,7 +141,7 @@ class Exporter:
             dynamic=config.dynamic,
             simplify=config.simplify,
             opset=config.opset,
-            output=output,
+            output=self.output.name,
             pipeline=config.pipeline,
             workspace=config.workspace,
             optimize=config.optimize,
@@ -156,6 +162,7 @@ class Exporter:
             channels=checkpoint.ch,
             dynamic=options.dynamic,
             output=options.output,
+            outputs=self.output.tensors,
             pipeline=options.pipeline,
             bits=options.bits,
             calibration=dict(checkpoint.calibration),
@@ -202,7 +209,9 @@ class Exporter:
         begin = time.perf_counter()
         job = replace(job, metadata=self._run(row, job))
         if not job.artefact.exists():
-            raise ExportError(f"{row.title}: the converter said nothing, but made no '{job.artefact.name}'.")
+            raise ExportError(
+                f"{row.title}: the converter exited without an error but produced no '{job.artefact.name}'."
+            )
         row.resolve("embed")(job.artefact, job.metadata)
         LOGGER.info(f"{row.title}: converted in {time.perf_counter() - begin:.1f} s")
         return job
@@ -235,7 +244,7 @@ class Exporter:
         """Keep layers out of a quantisation that costs too much, and tell whether it pays."""
         if made.report is not None and made.report.passed is False and self.row.keeps:
             network = reference_network(made.job)
-            ranking = layer_sensitivity(network, _sample(made.job))
+            ranking = layer_sensitivity(network, _sample(made.job), self.task.resolve("comparison").divergence)
             made = spare_worst_layers(
                 made, ranking, layer_readers(network), lambda kept: self._attempt(replace(self.options, keep=kept))
             )
@@ -267,16 +276,6 @@ class Exporter:
         begin = time.perf_counter()
         yield
         self.seconds["prove"] += time.perf_counter() - begin
-
-
-def _with_threshold(checkpoint: Checkpoint, conf: float) -> Checkpoint:
-    """Put the user's threshold in the place of the one that training found."""
-    if checkpoint.nc != 1:
-        raise ConfigError(
-            f"conf={conf} at an export is the threshold of a model of one class, and this one has {checkpoint.nc}. "
-            "Give conf= when you predict, from an artefact of logits or probabilities."
-        )
-    return replace(checkpoint, calibration={**checkpoint.calibration, "threshold": conf})
 
 
 def _sample(job: ExportJob) -> Iterator[Tensor]:

@@ -29,6 +29,10 @@ class Metrics(Protocol):
     def results_dict(self) -> dict[str, float]:
         """Figures by name, with `fitness`."""
 
+    @property
+    def headline(self) -> tuple[str, float]:
+        """The figure that a table of models shows, with its name; NaN where it is not defined."""
+
     def reduce(self) -> None:
         """Add up the counts of all processes."""
 

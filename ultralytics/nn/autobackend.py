@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ class AutoBackend(nn.Module):
         dynamic: whether it takes inputs of any size.
         imgsz: (height, width) of its input where that is fixed, else None.
         usual_imgsz: (height, width) an artefact was exported with; a network has none.
-        output: what it returns: "logits_lowres", "logits", "probs" or "classmap".
-        pipeline: whether it takes whole uint8 images and returns class maps of their size.
+        output: word for what an artefact returns, of its task's list; empty for a network, and where it does not say.
+        pipeline: whether it takes whole uint8 images and returns results of their size.
 
     Example:
         >>> AutoBackend("best.onnx", torch.device("cpu")).names  # doctest: +SKIP
@@ -87,7 +88,7 @@ class AutoBackend(nn.Module):
         self.num_classes = model.nc
         self.stride = int(model.stride.max())
         self.channels = model.ch
-        self.dynamic, self.output, self.pipeline = True, "logits_lowres", False
+        self.dynamic, self.output, self.pipeline = True, "", False
         self.imgsz: tuple[int, int] | None = None
         self.state = _state(model)
         network = copy.deepcopy(model).float().eval().requires_grad_(False)
@@ -111,9 +112,15 @@ class AutoBackend(nn.Module):
         self.imgsz = None if self.dynamic else facts.imgsz
         self.pipeline = facts.pipeline
         self.output = facts.output
-        if not self.output:
-            nothing = np.zeros((facts.batch, facts.channels, *facts.imgsz), np.float32)
-            self.output = _kind(backend.infer(nothing)[0], facts.imgsz)
+
+    @cached_property
+    def example_outputs(self) -> tuple[np.ndarray, ...]:
+        """What an artefact returns for an empty image: for artefacts that do not say."""
+        if self.backend is None:
+            raise ModelError("This model is a network, not an artefact.")
+        facts = self.backend.metadata
+        probe = np.zeros((facts.batch, facts.channels, *facts.imgsz), np.float32)
+        return self.backend.infer(probe)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Run a batch of float images (B, C, H, W) in [0, 1]; of a pipeline uint8 images (1, H, W, C) RGB."""
@@ -127,8 +134,6 @@ class AutoBackend(nn.Module):
         if self.pipeline and images.is_floating_point():  # what was prepared for a network
             images = images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1)
         outputs = self._run(np.ascontiguousarray(images.cpu().numpy()))
-        if self.output == "classmap":
-            outputs = (_as_ids(outputs[0], self.num_classes),)
         tensors = tuple(torch.from_numpy(output).to(self.device) for output in outputs)
         return tensors[0] if len(tensors) == 1 else tensors
 
@@ -158,16 +163,3 @@ def _state(model: nn.Module) -> list[tuple[int, int]]:
     """List the tensors of a network and how often each was written to; inference tensors do not count that."""
     tensors = chain(model.parameters(), model.buffers())
     return [(id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
-
-
-def _kind(answer: np.ndarray, imgsz: tuple[int, int]) -> str:
-    """Tell, of `OUTPUTS`, what an artefact returns whose metadata do not say; probabilities count as logits."""
-    if answer.ndim == 3 or answer.dtype.kind in "iu":
-        return "classmap"
-    return "logits" if answer.shape[2:] == imgsz else "logits_lowres"
-
-
-def _as_ids(answer: np.ndarray, num_classes: int) -> np.ndarray:
-    """Bring a class map into the form of `Backend`; other tools make ids of 64 bits, or leave an axis of one class."""
-    ids = answer[:, 0] if answer.ndim == 4 else answer
-    return ids.astype(np.uint8 if num_classes <= 256 else np.int32, copy=False)

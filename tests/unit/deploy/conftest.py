@@ -25,6 +25,7 @@ from ultralytics.deploy.sandbox.environments import find_uv
 from ultralytics.errors import MissingDependency
 from ultralytics.nn.checkpoint import Checkpoint, save_checkpoint
 from ultralytics.nn.tasks import SemanticSegmentationModel
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, OUTPUTS
 
 TOOLKIT = Path(__file__).with_name("tiny_toolkit.py")
 
@@ -169,7 +170,7 @@ def make_job(weights: Path, tmp_path: Path, images: np.ndarray) -> Callable[...,
     """Make a job of one format at 64×64 with the options, and the intermediate artefact it needs."""
 
     def make(name: str, **given: object) -> ExportJob:
-        row, options = get_format(name, FORMATS), ExportOptions(imgsz=(64, 64), **given)
+        row, options = get_format(name, FORMATS), ExportOptions(imgsz=(64, 64), **{"output": CLASS_MAP, **given})
         folder = tmp_path / f"jöb {name}"
         folder.mkdir()
         source = None
@@ -178,13 +179,14 @@ def make_job(weights: Path, tmp_path: Path, images: np.ndarray) -> Callable[...,
             get_format(row.via, FORMATS).resolve("convert")(between)
             source = between.artefact
         np.save(folder / "calibration.npy", images)
+        tensors = next(kind.tensors for kind in OUTPUTS if kind.name == options.output)
         described = {key: getattr(options, key) for key in ("imgsz", "batch", "bits", "dynamic", "output", "pipeline")}
         names = {0: "ground", 1: 'a "disc"', 2: "Straße"}
         return ExportJob(
             folder=folder,
             artefact=folder / f"model{row.suffix}",
             options=options,
-            metadata=ModelMetadata(task="semantic", names=names, stride=32, **described),
+            metadata=ModelMetadata(task="semantic", names=names, stride=32, outputs=tensors, **described),
             weights=weights,
             graph="ultralytics.tasks.semantic.export:build_graph",
             source=source,

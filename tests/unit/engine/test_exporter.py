@@ -229,7 +229,7 @@ def test_a_conversion_that_ends_early_leaves_nothing(register, make, folder, err
 
 def test_a_converter_that_makes_nothing_is_told_of(register, make):
     register(lambda job: None)
-    with pytest.raises(ExportError, match=r"made no 'best one\.sham'"):
+    with pytest.raises(ExportError, match=r"produced no 'best one\.sham'"):
         make()()
 
 

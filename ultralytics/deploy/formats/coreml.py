@@ -61,7 +61,7 @@ def convert(job: ExportJob) -> ModelMetadata:
         traced,
         source="pytorch",
         inputs=[given],
-        outputs=[coremltools.TensorType("output")],
+        outputs=[coremltools.TensorType(output.name) for output in job.metadata.outputs],
         convert_to="mlprogram",
         compute_precision=precision,
         minimum_deployment_target=coremltools.target.iOS15,
@@ -171,8 +171,8 @@ class Backend(base.Backend):
             from PIL import Image
 
             given = Image.fromarray(images[0])
-        output = self.model.predict({"images": given})["output"]
-        kind: type = np.float32
-        if self.metadata.output == "classmap":  # a package has no 8-bit arrays: ids come as int32
-            kind = np.uint8 if len(self.metadata.names) <= 256 else np.int32
-        return (np.ascontiguousarray(output, dtype=kind),)
+        answers, classes = self.model.predict({"images": given}), len(self.metadata.names)
+        return tuple(  # a package has no 8-bit arrays: ids come as int32
+            np.ascontiguousarray(answers[output.name], dtype=output.numpy_dtype(classes))
+            for output in self.metadata.outputs
+        )

@@ -50,7 +50,7 @@ def convert(job: ExportJob) -> ModelMetadata:
             opset_version=opset,
             dynamo=False,
             input_names=["images"],
-            output_names=["output"],
+            output_names=[output.name for output in job.metadata.outputs],
             dynamic_axes=_dynamic_axes(job),
         )
     versions = {"torch": torch.__version__, "onnx": onnx.__version__, "opset": str(opset)}
@@ -72,15 +72,17 @@ def convert(job: ExportJob) -> ModelMetadata:
 
 
 def _dynamic_axes(job: ExportJob) -> dict[str, dict[int, str]] | None:
-    if job.options.pipeline:
-        return {"images": {1: "height", 2: "width"}, "output": {1: "height", 2: "width"}}
+    if job.options.pipeline:  # one image at a time; what comes out has its size
+        sides = {"rows": "height", "columns": "width"}
+        outputs = {
+            output.name: {position: sides[axis] for position, axis in output.open_axes.items() if axis in sides}
+            for output in job.metadata.outputs
+        }
+        return {"images": {1: "height", 2: "width"}, **outputs}
     if not job.options.dynamic:
         return None
-    spatial = 1 if job.options.output == "classmap" else 2
-    return {
-        "images": {0: "batch", 2: "height", 3: "width"},
-        "output": {0: "batch", spatial: "rows", spatial + 1: "columns"},
-    }
+    open_axes = {output.name: output.open_axes for output in job.metadata.outputs}
+    return {"images": {0: "batch", 2: "height", 3: "width"}, **open_axes}
 
 
 def embed(artefact: Path, metadata: ModelMetadata) -> None:

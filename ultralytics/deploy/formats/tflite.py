@@ -31,8 +31,8 @@ def convert(job: ExportJob) -> ModelMetadata:
     import torch
 
     made = job.folder / "float.tflite"
-    spatial = [0] if job.options.output != "classmap" else []
-    network = litert_torch.to_channel_last_io(job.network(), args=[0], outputs=spatial)
+    with_channels = [index for index, output in enumerate(job.metadata.outputs) if len(output.axes) == 4]
+    network = litert_torch.to_channel_last_io(job.network(), args=[0], outputs=with_channels)
     with torch.no_grad():
         litert_torch.convert(network, (job.example().permute(0, 2, 3, 1).contiguous(),)).export(str(made))
     versions = {"torch": torch.__version__, "litert-torch": litert_torch.__version__}

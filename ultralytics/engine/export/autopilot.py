@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.verify import Report
@@ -48,26 +49,28 @@ class Attempt:
 
 
 @torch.inference_mode()
-def layer_sensitivity(network: nn.Module, batches: Iterable[Tensor]) -> Ranking:
+def layer_sensitivity(
+    network: nn.Module, batches: Iterable[Tensor], divergence: Callable[[Any, Any], float]
+) -> Ranking:
     """Quantise one layer at a time, and see how far the answers move.
 
     Weights are rounded to 8 bits per output channel, what comes out of them per tensor, between its own extremes.
 
     Args:
-        network: images to logits (B, C, h, w), in eval mode; it is left as it was.
+        network: images to whatever the task compares, in eval mode; it is left as it was.
         batches: float images (B, C, H, W) in [0, 1]; a few will do.
+        divergence: how far an output moved from the expected one; see `Comparison`.
 
     Returns:
-        Names of the layers that have weights, and the mean Kullback-Leibler divergence of a pixel's classes in nats;
-        the worst first.
+        Names of the layers that have weights, and the mean divergence of the batches; the worst first.
     """
     images = list(batches)
-    expected = [_log_probabilities(network(batch)) for batch in images]
+    expected = [network(batch) for batch in images]
     ranking: Ranking = []
     for name, layer in progress(list(_layers(network).items()), desc="layer sensitivity", leave=False):
         with _quantized(layer):
-            answers = [_log_probabilities(network(batch)) for batch in images]
-        ranking.append((name, _divergence(expected, answers)))
+            moved = [divergence(truth, network(batch)) for truth, batch in zip(expected, images, strict=True)]
+        ranking.append((name, fmean(moved)))
     return sorted(ranking, key=lambda entry: -entry[1])
 
 
@@ -126,21 +129,6 @@ def _round_output(_module: nn.Module, _inputs: Any, output: Any) -> Any:
     return torch.fake_quantize_per_tensor_affine(output, scale, round(-low / scale), 0, _STEPS)
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
-    """Of classes, or of foreground and background where there is one logit."""
-    if logits.shape[1] == 1:
-        logits = torch.cat([logits, torch.zeros_like(logits)], 1)
-    return functional.log_softmax(logits.float(), 1)
-
-
-def _divergence(expected: list[Tensor], actual: list[Tensor]) -> float:
-    total = sum(
-        float(functional.kl_div(there, here, reduction="sum", log_target=True))
-        for here, there in zip(expected, actual, strict=True)
-    )
-    return total / sum(here.numel() // here.shape[1] for here in expected)
-
-
 # What is done about it -----------------------------------------------------------------------------------------------
 
 
@@ -185,7 +173,7 @@ def _passed(made: Attempt) -> bool:
 
 
 def _drop(made: Attempt) -> float:
-    return made.report.drop if made.report is not None else float("inf")
+    return inf if made.report is None or made.report.drop is None else made.report.drop
 
 
 def advice(milliseconds: Mapping[str, Mapping[str, float]], megabytes: Mapping[str, float]) -> str:

@@ -15,8 +15,9 @@ from torch import nn
 from ultralytics.cfg import Config
 from ultralytics.deploy import Format
 from ultralytics.deploy.base import PROBE_OUTPUTS, Backend, ExportJob
+from ultralytics.deploy.outputs import NETWORK_OUTPUT
 from ultralytics.deploy.runtime import open_backend, runtime_versions
-from ultralytics.deploy.verify import MIN_IMAGES, Report, Runner, Simulation, compare, judge, machine_facts, race
+from ultralytics.deploy.verify import MIN_IMAGES, Report, Runner, Simulation, compare, machine_facts, race
 from ultralytics.engine.export.proof_images import ProofImages
 from ultralytics.errors import MissingDependency, RuntimeUnavailable
 from ultralytics.nn.checkpoint import Checkpoint
@@ -74,7 +75,6 @@ class Prover:
         else:
             with closing(backend):
                 self._compare(job, backend, report)
-            judge(report, self.row)
             report.runtime = runtime_versions(self.row, backend)
         report.runtime = {**machine_facts(), **job.metadata.tools, **report.runtime}
         LOGGER.info(f"{self.row.title}: {report.text()}")
@@ -121,7 +121,8 @@ class Prover:
         with torch.inference_mode():
             batches = self.images.batches(self.count(job.options.bits), job.options.batch)
             report.images, report.milliseconds = compare(backend, network, batches, comparison)
-        report.data, report.figures = self.images.title, comparison.figures()
+        report.data = self.images.title
+        report.judge(comparison, self.row)
         if isinstance(backend, Simulation) or self.row.emulated:
             report.reason = "answers of the toolkit's simulator, whose speed says nothing"
             del report.milliseconds["artefact"]
@@ -140,5 +141,5 @@ class Prover:
 
 
 def reference_network(job: ExportJob) -> nn.Module:
-    """Build the network of a job in single precision, returning logits (B, C, h, w) as it makes them."""
-    return replace(job, options=replace(job.options, output="logits_lowres", pipeline=False)).network()
+    """Build the network of a job in single precision, returning what it makes itself."""
+    return replace(job, options=replace(job.options, output=NETWORK_OUTPUT, pipeline=False)).network()

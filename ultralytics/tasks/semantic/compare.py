@@ -11,10 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ultralytics.deploy.metadata import ModelMetadata
+from ultralytics.deploy.verify import Limits, Verdict
 from ultralytics.nn.kernels import logits_at
 from ultralytics.tasks.semantic.decide import Decision
-from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, LOGITS, RAW_LOGITS, as_logits
 from ultralytics.utils.metrics import ConfusionMatrix
+
+UNLABELLED_INT8 = 0.9
+"""Equal pixels asked of a quantised artefact without labels: good ones move borders, which costs nothing on labels."""
 
 _EXAMINED = 1 << 16
 """Differing pixels of a batch, at most, whose logits are looked at."""
@@ -28,6 +32,8 @@ class SemanticComparison:
         labelled: whether the batches have labels worth comparing with.
     """
 
+    headline = "equal_pixels"
+
     def __init__(self, metadata: ModelMetadata, *, labelled: bool = False) -> None:
         self.metadata = metadata
         self.labelled = labelled
@@ -37,6 +43,13 @@ class SemanticComparison:
         self._with_network, self._of_network, self._of_artefact = (
             ConfusionMatrix(len(metadata.names), self.decision.ignore_index) for _ in range(3)
         )
+
+    @staticmethod
+    def divergence(expected: Tensor, actual: Tensor) -> float:
+        """Return the mean Kullback-Leibler divergence of a pixel's classes, in nats, of logits (B, C, h, w)."""
+        there, here = _log_probabilities(expected), _log_probabilities(actual)
+        total = float(functional.kl_div(here, there, reduction="sum", log_target=True))
+        return total / (there.numel() // there.shape[1])
 
     def read_network(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Make ids (B, H, W) of the network's logits (B, C, h, w), as prediction does."""
@@ -63,7 +76,7 @@ class SemanticComparison:
             artefact: what it returned for the same images, and the ids that it makes.
         """
         (expected, truth), (outputs, ids) = network, artefact
-        if self.metadata.output in {"logits", "logits_lowres"}:
+        if self.metadata.output in {LOGITS, RAW_LOGITS}:
             self._count_errors(expected, torch.from_numpy(np.ascontiguousarray(outputs[0])))
         else:
             self._infer_error(expected, truth, ids)
@@ -75,7 +88,7 @@ class SemanticComparison:
             self._of_artefact.update(ids, batch["semantic_mask"])
 
     def _count_errors(self, expected: Tensor, actual: Tensor) -> None:
-        if self.metadata.output == "logits":
+        if self.metadata.output == LOGITS:
             expected = functional.interpolate(expected, actual.shape[2:], mode="bilinear", align_corners=False)
         error = (actual.float() - expected).abs()
         self._error_max = max(self._error_max, float(error.max()))
@@ -111,3 +124,23 @@ class SemanticComparison:
         else:
             figures["max_logit_error_at_least"] = self._error_max
         return figures
+
+    def judge(self, figures: Mapping[str, float], limits: Limits) -> Verdict:
+        """Ask for equal pixels or, of quantised artefacts, for the mIoU they may lose."""
+        lost = figures["miou_drop"] if "miou_drop" in figures else 1 - figures["miou_with_network"]
+        equal, drop = figures["equal_pixels"], 100 * lost
+        if limits.agreement is not None:
+            gate, passed = f"equal pixels >= {100 * limits.agreement:.1f} %", equal >= limits.agreement
+        elif "miou_drop" in figures:
+            gate, passed = f"mIoU drop <= {limits.drop:.1f} points", drop <= limits.drop
+        else:
+            gate = f"equal pixels >= {100 * UNLABELLED_INT8:.0f} %, as there are no labels of these classes"
+            passed = equal >= UNLABELLED_INT8
+        return Verdict(passed=passed, gate=gate, drop=drop)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Of classes, or of foreground and background where there is one logit."""
+    if logits.shape[1] == 1:
+        logits = torch.cat([logits, torch.zeros_like(logits)], 1)
+    return functional.log_softmax(logits.float(), 1)

@@ -5,18 +5,23 @@ Converters' own environments import this module: it needs torch and nothing else
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ultralytics.cfg import Config
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions
-from ultralytics.nn.checkpoint import load_checkpoint
+from ultralytics.deploy.outputs import NETWORK_OUTPUT
+from ultralytics.errors import ConfigError
+from ultralytics.nn.checkpoint import Checkpoint, load_checkpoint
 from ultralytics.nn.tasks import SemanticSegmentationModel
 from ultralytics.tasks.semantic.decide import Decision
 from ultralytics.tasks.semantic.ids import to_ids
+from ultralytics.tasks.semantic.outputs import LOGITS, PROBABILITIES, RAW_LOGITS
 from ultralytics.tasks.semantic.pipeline import PipelineGraph
 
 
@@ -43,12 +48,28 @@ def build_graph(weights: Path, options: ExportOptions, metadata: ModelMetadata, 
     return SemanticGraph(_Precise(network, half=half), options.output, ratio, decision).eval()
 
 
+def prepare_checkpoint(checkpoint: Checkpoint, config: Config) -> Checkpoint:
+    """Put the user's threshold in the place of the one that training found.
+
+    Raises:
+        ConfigError: `conf` was given for a model that has no threshold.
+    """
+    if config.conf is None:
+        return checkpoint
+    if checkpoint.nc != 1:
+        raise ConfigError(
+            f"conf={config.conf} at an export is the threshold of a model of one class, and this one has "
+            f"{checkpoint.nc}. Give conf= when you predict, from an artefact of logits or probabilities."
+        )
+    return replace(checkpoint, calibration={**checkpoint.calibration, "threshold": config.conf})
+
+
 class SemanticGraph(nn.Module):
     """Images (B, C, H, W) in [0, 1] to one output.
 
     Args:
         network: images to logits (B, classes, H / ratio, W / ratio).
-        output: one of `OUTPUTS`.
+        output: name of one of `OUTPUTS`; empty for what the network itself returns.
         ratio: pixels of the image per logit, along each axis.
         decision: temperature of the probabilities and threshold of a binary model.
     """
@@ -63,13 +84,13 @@ class SemanticGraph(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return ids (B, H, W), or probabilities or logits (B, classes, H, W)."""
         logits = self.network(images)
-        if self.output == "logits_lowres":
+        if self.output in {NETWORK_OUTPUT, RAW_LOGITS}:
             return logits
         # A factor instead of a size: constant in the graph, whatever size the input has.
         logits = functional.interpolate(logits, scale_factor=self.ratio, mode="bilinear", align_corners=False)
-        if self.output == "logits":
+        if self.output == LOGITS:
             return logits
-        if self.output == "probs":
+        if self.output == PROBABILITIES:
             logits = logits / self.decision.temperature
             return logits.softmax(1) if self.decision.num_classes > 1 else logits.sigmoid()
         return to_ids(logits, self.decision.num_classes, self.decision.logit)

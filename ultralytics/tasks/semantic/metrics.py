@@ -190,6 +190,11 @@ class SemanticMetrics:
         return 0.0 if np.isnan(self.miou) else self.miou
 
     @property
+    def headline(self) -> tuple[str, float]:
+        """The figure that a table of models shows, with its name."""
+        return "miou", self.miou
+
+    @property
     def matrix(self) -> Tensor:
         """(C, C) int64 counts, [ground truth, predicted]."""
         return self.confusion.matrix

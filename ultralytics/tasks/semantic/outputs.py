@@ -6,10 +6,45 @@ import torch
 from torch import Tensor
 
 from ultralytics.cfg import Config
+from ultralytics.deploy.outputs import OutputKind, OutputTensor
 from ultralytics.errors import ConfigError
+from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.tasks.semantic.decide import Decision
 
-CLASS_MAP, PROBABILITIES = "classmap", "probs"
+CLASS_MAP, PROBABILITIES, LOGITS, RAW_LOGITS = "classmap", "probs", "logits", "logits_lowres"
+
+_IDS = OutputTensor("output", ("batch", "rows", "columns"), "ids")
+_PER_CLASS = OutputTensor("output", ("batch", "classes", "rows", "columns"))
+
+OUTPUTS = (
+    OutputKind(name=CLASS_MAP, tensors=(_IDS,), needs=frozenset({"resize", "argmax"}), pipeline=True),
+    OutputKind(name=LOGITS, tensors=(_PER_CLASS,), needs=frozenset({"resize"})),
+    OutputKind(name=RAW_LOGITS, tensors=(_PER_CLASS,)),
+    OutputKind(name=PROBABILITIES, tensors=(_PER_CLASS,), needs=frozenset({"resize", "softmax"})),
+)
+"""What an artefact may return: ids, logits or probabilities at the input's size, or the network's own logits."""
+
+
+def output_of(model: object) -> str:
+    """Tell which of `OUTPUTS` a model returns.
+
+    An artefact of another tool does not say. It is run once: whole numbers, or no axis of classes, are ids; anything
+    else counts as logits, since probabilities have the same arg-max.
+    """
+    if stated := getattr(model, "output", ""):
+        return str(stated)
+    if not isinstance(model, AutoBackend) or model.backend is None:
+        return RAW_LOGITS
+    answer, imgsz = model.example_outputs[0], model.backend.metadata.imgsz
+    if answer.ndim == 3 or answer.dtype.kind in "iu":
+        return CLASS_MAP
+    return LOGITS if answer.shape[2:] == imgsz else RAW_LOGITS
+
+
+def as_ids(ids: Tensor, num_classes: int) -> Tensor:
+    """Return a class map (B, H, W) in the type of ids; other tools make 64 bits, or leave an axis of one class."""
+    ids = ids[:, 0] if ids.ndim == 4 else ids
+    return ids.to(torch.uint8 if num_classes <= 256 else torch.int32)
 
 
 def as_logits(outputs: Tensor, output: str, decision: Decision) -> Tensor:

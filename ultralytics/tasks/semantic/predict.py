@@ -9,7 +9,14 @@ from ultralytics.engine.predictor import BasePredictor, InferenceBatch
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.nn.kernels import ClassMapResult, class_probabilities
 from ultralytics.tasks.semantic.decide import Decision, keep_classes
-from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits, check_output_supports, resize_ids
+from ultralytics.tasks.semantic.outputs import (
+    CLASS_MAP,
+    as_ids,
+    as_logits,
+    check_output_supports,
+    output_of,
+    resize_ids,
+)
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
 
@@ -41,18 +48,20 @@ class SemanticPredictor(BasePredictor):
 
     def infer(self, images: Tensor) -> Tensor:
         """Run the network, on mirrored and scaled copies too if that is asked for."""
-        check_output_supports(self.args, self.model.output)
+        check_output_supports(self.args, output_of(self.model))
         outputs: Tensor = TTA.wrap(self.model, self.args)(images)
         return outputs
 
     def postprocess(self, outputs: Tensor, batch: InferenceBatch) -> list[Results]:
         """Make one result per frame from (B, C, h, w) logits or probabilities, or (B, H, W) ids."""
-        results = []
+        results, output = [], output_of(self.model)
+        if output == CLASS_MAP:
+            outputs = as_ids(outputs, self.model.num_classes)
         for i, (frame, geometry) in enumerate(zip(batch.frames, batch.geometries, strict=True)):
-            if self.model.output == CLASS_MAP:
+            if output == CLASS_MAP:
                 mask = self._as_mask(outputs[i], geometry)
             else:
-                logits = as_logits(outputs[i : i + 1], self.model.output, self.decision)
+                logits = as_logits(outputs[i : i + 1], output, self.decision)
                 view, region = self._view(logits, geometry, batch.images.shape[2] / outputs.shape[2])
                 mask = self._mask(view, geometry.source, region)
             results.append(

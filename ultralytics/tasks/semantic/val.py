@@ -23,7 +23,14 @@ from ultralytics.tasks.semantic.dataset import SemanticDataset
 from ultralytics.tasks.semantic.decide import Decision
 from ultralytics.tasks.semantic.doctor import diagnose
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
-from ultralytics.tasks.semantic.outputs import CLASS_MAP, as_logits, check_output_supports, resize_ids
+from ultralytics.tasks.semantic.outputs import (
+    CLASS_MAP,
+    as_ids,
+    as_logits,
+    check_output_supports,
+    output_of,
+    resize_ids,
+)
 from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
 from ultralytics.tasks.semantic.tta import TTA
@@ -70,7 +77,7 @@ class SemanticValidator(BaseValidator):
         """Validate a model; see `BaseValidator`."""
         calibration = getattr(model, "calibration", {})
         self.decision = Decision.from_calibration(self.dataset.spec.num_classes, calibration, conf=self.args.conf)
-        self.output = str(getattr(model, "output", "logits_lowres"))
+        self.output = output_of(model)
         check_output_supports(self.args, self.output)
         wrapped = TTA.wrap(model, self.args)
         if self.is_tiled:
@@ -114,7 +121,9 @@ class SemanticValidator(BaseValidator):
     def update(self, outputs: Tensor, batch: Mapping[str, Any], number: int) -> None:
         """Count one batch of logits, probabilities or ids."""
         is_map = self.output == CLASS_MAP
-        logits = outputs if is_map else as_logits(outputs, self.output, self.decision)
+        logits = (
+            as_ids(outputs, self.dataset.spec.num_classes) if is_map else as_logits(outputs, self.output, self.decision)
+        )
         targets = batch["semantic_mask"].to(self.device, non_blocking=True)
         at_source, plotted = self.args.resolution == "source", self.plots and number < _PLOTTED_BATCHES
         if plotted or not at_source:

@@ -13,6 +13,7 @@ from PIL import Image
 from ultralytics.deploy.formats import coreml
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.errors import ModelError, RuntimeUnavailable
+from ultralytics.tasks.semantic.outputs import OUTPUTS
 
 METADATA = ModelMetadata(task="semantic", names={0: 'a "disc"', 1: "Straße"}, stride=32, imgsz=(64, 96))
 
@@ -98,7 +99,8 @@ def test_a_pipeline_is_given_a_picture(artefact, monkeypatch):
     toolkit = SimpleNamespace(ComputeUnit=units, models=SimpleNamespace(MLModel=Package))
     monkeypatch.setitem(sys.modules, "coremltools", toolkit)
     monkeypatch.setattr(sys, "platform", "darwin")
-    coreml.embed(artefact, replace(METADATA, output="classmap", pipeline=True))
+    kind = next(kind for kind in OUTPUTS if kind.pipeline)
+    coreml.embed(artefact, replace(METADATA, output=kind.name, outputs=kind.tensors, pipeline=True))
     backend = coreml.Backend(artefact)
     images = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3), dtype=np.uint8)
     (ids,) = backend.infer(images)

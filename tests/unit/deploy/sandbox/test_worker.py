@@ -34,7 +34,7 @@ def test_the_artefact_is_made_and_the_answer_comes_back(run, job):
     assert run("convert") == {
         **replace(job.metadata, tools={"tiny": "1.0"}).as_dict(),
         "names": {"0": "ground", "1": "disc"},
-    } | {"imgsz": [32, 64]}
+    } | {"imgsz": [32, 64], "outputs": []}
     assert job.artefact.read_bytes() == b"made of (32, 64)"
     assert sorted(path.name for path in job.folder.iterdir()) == ["job.json", "model.tiny"]
     assert run("nothing") is None

@@ -14,6 +14,7 @@ from ultralytics.deploy.options import ExportOptions
 from ultralytics.deploy.verify import Report
 from ultralytics.engine.export.autopilot import Attempt, advice, layer_readers, layer_sensitivity, spare_worst_layers
 from ultralytics.nn.tasks import SemanticSegmentationModel
+from ultralytics.tasks.semantic.compare import SemanticComparison
 
 
 class Graph(nn.Module):
@@ -53,7 +54,7 @@ def _widen(graph: Graph, layer: int) -> None:
 def test_a_layer_whose_outputs_differ_in_size_is_the_worst(images, num_classes):
     graph = Graph(num_classes).eval()
     _widen(graph, 3)
-    ranking = layer_sensitivity(graph, images)
+    ranking = layer_sensitivity(graph, images, SemanticComparison.divergence)
     assert ranking[0][0] == "model.3"
     assert {name for name, _ in ranking} == {"model.0", "model.1", "model.3", "model.4"}
     errors = [error for _, error in ranking]
@@ -66,7 +67,7 @@ def test_the_network_is_left_as_it_was(images):
     graph = Graph().eval()
     before = {name: tensor.clone() for name, tensor in graph.state_dict().items()}
     answer = graph(images[0])
-    layer_sensitivity(graph, images)
+    layer_sensitivity(graph, images, SemanticComparison.divergence)
     assert torch.equal(graph(images[0]), answer)
     assert all(torch.equal(tensor, before[name]) for name, tensor in graph.state_dict().items())
 
@@ -77,7 +78,7 @@ def test_layers_that_eight_bits_hold_exactly_do_not_suffer(images):
         for layer in (0, 1, 3, 4):
             for parameter in graph.network.model[layer].parameters():
                 parameter.zero_()
-    assert [error for _, error in layer_sensitivity(graph, images)] == [0, 0, 0, 0]
+    assert [error for _, error in layer_sensitivity(graph, images, SemanticComparison.divergence)] == [0, 0, 0, 0]
 
 
 def _attempt(drop: float, kept: tuple[str, ...] = ()) -> Attempt:
@@ -90,7 +91,7 @@ def _attempt(drop: float, kept: tuple[str, ...] = ()) -> Attempt:
         weights=Path("a.pt"),
         graph="",
     )
-    report = Report(artefact="a.onnx", format="onnx", bits=8, figures={"miou_drop": drop / 100}, passed=drop <= 1)
+    report = Report(artefact="a.onnx", format="onnx", bits=8, drop=drop, passed=drop <= 1)
     return Attempt(job=job, report=report)
 
 

@@ -81,7 +81,8 @@ class Backend(base.Backend):
             if not self.context.execute_async_v3(self.stream.cuda_stream):
                 raise RuntimeUnavailable(f"TensorRT could not run the engine: {'; '.join(self.words)}")
             # Copying to the host waits for what the stream has to do before.
-            return tuple(self._as_promised(answer).cpu().numpy() for answer in answers)
+            promised = zip(answers, self._types(), strict=True)
+            return tuple(answer.to(kind).cpu().numpy() for answer, kind in promised)
 
     def close(self) -> None:
         """Let go of the GPU's memory, in the order in which TensorRT wants it."""
@@ -110,13 +111,14 @@ class Backend(base.Backend):
 
         return getattr(torch, _TYPES[self.engine.get_tensor_dtype(name).name])
 
-    def _as_promised(self, answer: Any) -> Any:
-        """Return ids as the base class promises them, and anything else in single precision."""
+    def _types(self) -> list[Any]:
+        """List the types that the base class promises: of ids, and single precision of anything else."""
         import torch
 
-        if self.metadata.output == "classmap":
-            return answer.to(torch.uint8 if len(self.metadata.names) <= 256 else torch.int32)
-        return answer.float()
+        classes, outputs = len(self.metadata.names), self.metadata.outputs
+        if not outputs:  # made by another tool, which does not say what comes out
+            return [torch.float32] * len(self.outputs)
+        return [getattr(torch, output.numpy_dtype(classes).name) for output in outputs]
 
 
 def refusal(path: Path, metadata: ModelMetadata, here: str, words: list[str]) -> Exception:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ultralytics import YOLO
+from ultralytics.tasks.semantic.outputs import output_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -69,7 +70,7 @@ def artefact(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[YOLO, str]
 def test_what_the_graph_returns_is_seen(artefact: tuple[YOLO, str]) -> None:
     model, meaning = artefact
     assert model.names == NAMES
-    assert model.model.opened.output == meaning
+    assert output_of(model.model.opened) == meaning
 
 
 def test_it_predicts_ids_of_the_usual_kind(artefact: tuple[YOLO, str], picture: np.ndarray) -> None:
