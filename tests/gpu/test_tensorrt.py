@@ -17,6 +17,7 @@ from ultralytics.deploy.formats.tensorrt import Backend, convert, embed
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.options import ExportOptions
 from ultralytics.errors import ModelError
+from ultralytics.tasks.semantic.outputs import CLASS_MAP, OUTPUTS
 
 pytestmark = [
     pytest.mark.gpu,
@@ -41,7 +42,7 @@ class _Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits = self.layers(images.half()).float() if self.half_precision else self.layers(images)
         logits = functional.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
-        return logits.argmax(1).to(torch.uint8) if self.output == "classmap" else logits
+        return logits.argmax(1).to(torch.uint8) if self.output == CLASS_MAP else logits
 
 
 def _images(count: int = 1, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -49,15 +50,22 @@ def _images(count: int = 1, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def _job(folder: Path, **chosen) -> ExportJob:
-    options = ExportOptions(imgsz=SIZE, **chosen)
+    options = ExportOptions(imgsz=SIZE, **{"output": CLASS_MAP, **chosen})
+    kind = next(kind for kind in OUTPUTS if kind.name == options.output)
     names = {index: f"class {index}" for index in range(5)}
     metadata = ModelMetadata(
-        task="any", names=names, stride=32, imgsz=SIZE, batch=options.batch, output=options.output, bits=options.bits
+        task="any",
+        names=names,
+        stride=32,
+        imgsz=SIZE,
+        batch=options.batch,
+        output=kind.name,
+        outputs=kind.tensors,
+        bits=options.bits,
     )
     source, calibration = folder / "source.onnx", folder / "images.npy"
     np.save(calibration, _images(16))
-    spatial = 1 if options.output == "classmap" else 2
-    axes = {"images": {0: "b", 2: "h", 3: "w"}, "output": {0: "b", spatial: "y", spatial + 1: "x"}}
+    axes = {"images": {0: "b", 2: "h", 3: "w"}, "output": kind.tensors[0].open_axes}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

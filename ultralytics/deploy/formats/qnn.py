@@ -84,8 +84,8 @@ def check_operators(artefact: Path) -> None:
     left = sorted(set(operators) - _OUTSIDE - {_PROGRAM})
     if left or not operators[_PROGRAM]:
         raise ExportError(
-            f"QNN leaves {', '.join(left) or 'the whole graph'} to the CPU. Try another output "
-            "(output=logits_lowres), or another precision."
+            f"QNN leaves {', '.join(left) or 'the whole graph'} to the CPU. Try an output that "
+            "leaves more to the host (output=), or another precision."
         )
 
 
