@@ -203,6 +203,7 @@ class YOLO(NetworkHandle, CallbackOwner):
             raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
         role: Any = validator or self._spec.resolve("validator")
         dataset = role.build_dataset(config, spec)
+        dataset.regroup(dataset.rect, backend.stride)
         folder = run_folder(config, self.task, "val")  # before processes meet: none of them has made it yet
         how: dict[str, Any] = {"workers": config.workers, "shuffle": False, "seed": config.seed, "rank": RANK}
         with process_group(backend.device), build_dataloader(dataset, int(config.batch), **how) as loader:

@@ -125,6 +125,7 @@ def build_dataloader(
         seed=seed,
         shuffle=shuffle,
         together=bool(dataset.rect) or not shuffle,  # batches are the same, whatever the number of processes
+        shapes=dataset.shapes,
         drop_last=drop_last,
         rank=max(rank, 0),
         world_size=world_size() if rank >= 0 else 1,

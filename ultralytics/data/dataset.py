@@ -22,9 +22,11 @@ from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.sample import Context, Sample, SampleKey
 from ultralytics.data.scan import SampleFacts, SamplePaths, content_key
 from ultralytics.errors import ConfigError, DatasetError, UltralyticsError
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.ops.letterbox import LetterboxGeometry, scaled
 
 STRIDE = 32
-"""Sides of a batch are multiples of the largest stride of a network."""
+"""Sides of a batch are multiples of the largest stride of a network; this one, where the network is not known."""
 
 _FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
@@ -40,10 +42,11 @@ class BaseDataset(Dataset[Any], ABC):
         spec: the dataset.
         pairs: files of the samples, known to be usable.
         facts: what is known of them, in the same order.
-        imgsz: training images are resized so that their short side has this many pixels, others by their long side;
-            None leaves every image at its own size.
+        imgsz: training images are resized so that their short side has this many pixels; others, as in prediction, so
+            that they fit into a square of it or into (height, width), rounded up to the stride; None leaves every image
+            at its own size.
         train: whether samples are for training.
-        rect: batch size whose batches take the shape of their images; 0 for squares.
+        rect: batch size whose batches take the shape of their images; 0 for the whole of `imgsz`.
         seed: part of the seed of every sample.
 
     Attributes:
@@ -61,17 +64,17 @@ class BaseDataset(Dataset[Any], ABC):
         pairs: Sequence[SamplePaths],
         facts: Sequence[SampleFacts],
         *,
-        imgsz: int | None,
+        imgsz: int | Sequence[int] | None,
         train: bool,
         rect: int = 0,
         seed: int = 0,
     ) -> None:
-        order = _by_aspect(facts) if rect else range(len(pairs))
+        self.imgsz = imgsz
+        self.train, self.rect, self.stride = train, rect, STRIDE
+        order = self._order(facts) if rect else range(len(pairs))
         self.spec = spec
         self.pairs = [pairs[index] for index in order]
         self.facts = [facts[index] for index in order]
-        self.imgsz = imgsz
-        self.train = train
         self.seed = seed
         self.shapes = np.zeros((len(pairs), 2), np.int64)
         self.regroup(rect)
@@ -94,7 +97,7 @@ class BaseDataset(Dataset[Any], ABC):
     @property
     def content(self) -> str:
         """Text that changes with anything but the files that changes what `decode` returns."""
-        return repr((self.imgsz, self.uses_short_side, self.spec.channels))
+        return repr((self.imgsz, self.uses_short_side, self.spec.channels, "nearest"))
 
     @property
     def uses_short_side(self) -> bool:
@@ -125,15 +128,40 @@ class BaseDataset(Dataset[Any], ABC):
         store.fill(self.decode, len(self))
         self._store = store
 
-    def regroup(self, rect: int) -> None:
-        """Set the size of batches in the shape of their images; `shapes` is changed in place, where transforms look."""
-        self.rect = rect
-        self.shapes[:] = _batch_shapes(self.facts, self.imgsz, rect)
+    def regroup(self, rect: int, stride: int | None = None) -> None:
+        """Set the size of batches in the shape of their images, and the largest stride of the network they are for.
+
+        `shapes` is changed in place, where transforms look.
+        """
+        self.rect, self.stride = rect, stride or self.stride
+        if self.imgsz is not None and self.train:
+            self.shapes[:] = _batch_shapes(self.facts, self._longest, rect)
+        else:
+            self.shapes[:] = [self._geometry(facts.shape).shape for facts in self.facts]
 
     def resized_shape(self, index: int) -> tuple[int, int]:
         """Tell (height, width) of a sample as `read` returns it."""
         shape = self.facts[index].shape
-        return shape if self.imgsz is None else scaled_shape(shape, self.imgsz, short_side=self.uses_short_side)
+        if self.imgsz is not None and self.train:
+            return scaled_shape(shape, self._longest, short_side=self.uses_short_side)
+        return self._geometry(shape).new_size
+
+    def _geometry(self, shape: tuple[int, int]) -> LetterboxGeometry:
+        """Place an image of (height, width) that is not trained on as prediction does; no other has a say in it."""
+        if self.imgsz is None:
+            return LetterboxGeometry.padded(shape, bottom=-shape[0] % self.stride, right=-shape[1] % self.stride)
+        target = check_imgsz(self.imgsz, stride=self.stride)
+        return LetterboxGeometry.fit(shape, target, stride=self.stride, minimal=bool(self.rect))
+
+    def _order(self, facts: Sequence[SampleFacts]) -> list[int]:
+        """Put images that can share a batch beside each other: those of one shape, in training of similar ones."""
+        if self.train:
+            return sorted(range(len(facts)), key=lambda index: facts[index].height / facts[index].width)
+        return sorted(range(len(facts)), key=lambda index: self._geometry(facts[index].shape).new_size)
+
+    @property
+    def _longest(self) -> int:
+        return self.imgsz if isinstance(self.imgsz, int) else max(self.imgsz or [0])
 
     def read(self, index: int) -> Sample:
         """Read one sample, resized but not augmented; the caller may change its arrays."""
@@ -169,28 +197,18 @@ class BaseDataset(Dataset[Any], ABC):
 
 
 def scaled_shape(shape: tuple[int, int], imgsz: int, *, short_side: bool) -> tuple[int, int]:
-    """Scale (height, width) so that one side has `imgsz` pixels; the other is rounded up.
+    """Scale (height, width) so that one side has `imgsz` pixels.
 
     Args:
         shape: (height, width).
         imgsz: wanted length.
         short_side: whether it is the length of the short side, else of the long one.
     """
-    given = min(shape) if short_side else max(shape)
-    ratio = imgsz / given
-    height, width = (imgsz if side == given else math.ceil(side * ratio) for side in shape)
-    return height, width
+    return scaled(shape, imgsz / (min(shape) if short_side else max(shape)))
 
 
-def _by_aspect(facts: Sequence[SampleFacts]) -> list[int]:
-    """Order by height / width, so that the images of a batch have similar shapes."""
-    return sorted(range(len(facts)), key=lambda index: facts[index].height / facts[index].width)
-
-
-def _batch_shapes(facts: Sequence[SampleFacts], imgsz: int | None, rect: int) -> np.ndarray:
-    """Compute (height, width) of the batch of each sample: squares, or the smallest rectangles that hold all of it."""
-    if imgsz is None:  # batches of one
-        return np.array([[math.ceil(side / STRIDE) * STRIDE for side in fact.shape] for fact in facts], np.int64)
+def _batch_shapes(facts: Sequence[SampleFacts], imgsz: int, rect: int) -> np.ndarray:
+    """Compute (height, width) of each sample's training batch: squares, or the smallest rectangle that holds it."""
     shapes = np.full((len(facts), 2), math.ceil(imgsz / STRIDE) * STRIDE, np.int64)
     if not rect:
         return shapes

@@ -23,6 +23,7 @@ class EpochBatchSampler(Sampler[list[SampleKey]]):
         seed: with the epoch it decides the order.
         shuffle: whether the order changes from epoch to epoch.
         together: whether neighbours stay in one batch, because they share a shape; then batches are shuffled.
+        shapes: (N, 2) height and width of each sample: batches that stay together end where the shape changes.
         drop_last: whether a batch that is not full is left out.
         rank: index of this process.
         world_size: number of processes.
@@ -36,6 +37,7 @@ class EpochBatchSampler(Sampler[list[SampleKey]]):
         seed: int = 0,
         shuffle: bool = False,
         together: bool = False,
+        shapes: np.ndarray | None = None,
         drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -50,6 +52,7 @@ class EpochBatchSampler(Sampler[list[SampleKey]]):
         self.world_size = world_size
         self.epoch = 0
         self.mix = True
+        self._neighbours = self._cut(shapes) if together else []
 
     def set_epoch(self, epoch: int, mix: bool = True) -> None:
         """Choose the epoch of the next iteration, and whether its samples may be joined."""
@@ -58,24 +61,29 @@ class EpochBatchSampler(Sampler[list[SampleKey]]):
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         if self.together:
-            order = np.arange(self.count)
-            starts = self._share(self._units) * self.batch
+            batches = [self._neighbours[unit] for unit in self._share(len(self._neighbours))]
         else:
             order = self._share(self.count)
-            starts = np.arange(len(self)) * self.batch
-        for start in starts:
-            yield [SampleKey(self.epoch, int(index), self.mix) for index in order[start : start + self.batch]]
+            batches = [order[start : start + self.batch] for start in range(0, len(self) * self.batch, self.batch)]
+        for batch in batches:
+            yield [SampleKey(self.epoch, int(index), self.mix) for index in batch]
 
     def __len__(self) -> int:
         if self.together:
-            return self._share_length(self._units)
+            return self._share_length(len(self._neighbours))
         own = self._share_length(self.count)
         return own // self.batch if self.drop_last else math.ceil(own / self.batch)
 
-    @property
-    def _units(self) -> int:
-        """Batches of neighbours in the whole dataset."""
-        return self.count // self.batch if self.drop_last else math.ceil(self.count / self.batch)
+    def _cut(self, shapes: np.ndarray | None) -> list[np.ndarray]:
+        """List the batches of neighbours in the whole dataset; none holds two shapes."""
+        shapes = np.zeros((self.count, 2)) if shapes is None else shapes
+        changes = np.flatnonzero((np.diff(shapes, axis=0) != 0).any(axis=1)) + 1
+        batches = [
+            group[start : start + self.batch]
+            for group in np.split(np.arange(self.count), changes)
+            for start in range(0, len(group), self.batch)
+        ]
+        return [batch for batch in batches if len(batch) == self.batch or not self.drop_last]
 
     def _share_length(self, total: int) -> int:
         return math.ceil(total / self.world_size) if self.shuffle else len(range(self.rank, total, self.world_size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +78,16 @@ def test_keys_carry_epoch_and_mix():
 def test_the_last_batch_can_be_dropped(together):
     assert _indices(EpochBatchSampler(7, 3, drop_last=True, together=together)) == [[0, 1, 2], [3, 4, 5]]
     assert _indices(EpochBatchSampler(2, 3, drop_last=True, together=together)) == []
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), BATCHES, st.integers(1, 3))
+def test_a_batch_holds_one_shape(sizes, batch, world):
+    """Groups of neighbours that share a shape; each but its last batch is full."""
+    shapes = np.repeat([[32, 32 * (number + 1)] for number in range(len(sizes))], sizes, axis=0)
+    options = {"together": True, "shapes": shapes, "world_size": world}
+    batches = list(
+        chain(*(_indices(EpochBatchSampler(len(shapes), batch, rank=rank, **options)) for rank in range(world)))
+    )
+    assert sorted(chain(*batches)) == list(range(len(shapes)))
+    assert all(len({tuple(shapes[index]) for index in group}) == 1 for group in batches)
+    assert len(batches) == sum(-(-size // batch) for size in sizes)

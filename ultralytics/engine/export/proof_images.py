@@ -69,11 +69,11 @@ class ProofImages:
             return unknown
         if spec.channels != channels:
             raise ConfigError(f"'{config.data}' has images of {spec.channels} channels, the model takes {channels}.")
-        fixed = config.replace(imgsz=max(height, width), rect=False, mode="val", cache=False)
+        fixed = config.replace(imgsz=[height, width], rect=False, mode="val", cache=False)
 
         def open_split(split: str) -> BaseDataset:
             dataset: BaseDataset = validator.build_dataset(fixed.replace(split=split), spec)
-            dataset.shapes[:] = (height, width)
+            dataset.regroup(0, stride=1)  # the size is the network's already
             return dataset
 
         return cls(

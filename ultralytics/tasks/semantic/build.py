@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ultralytics.cfg import Config
 from ultralytics.data.augment import train_transforms, val_transforms
-from ultralytics.data.dataset import STRIDE
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 
@@ -24,15 +22,15 @@ def build_dataset(
 ) -> SemanticDataset:
     """Make the dataset of a split, augmented if it is for training.
 
-    Validation batches take the shape of their images: padding to squares would cost time and change the features.
-    Without `rect` they have the size `imgsz`, the only one that many artefacts take. With `own_size` images are not
-    resized, and padded at bottom and right to the network's stride only.
+    Validation batches take the shape of their images, as prediction does: padding to squares would cost time and change
+    the features. Without `rect` they have the size `imgsz`, the only one that many artefacts take. With `own_size`
+    images are not resized, and padded at bottom and right to the network's stride only.
     """
     size = config.imgsz if isinstance(config.imgsz, int) else max(config.imgsz)
     dataset = SemanticDataset(
         spec,
         split,
-        imgsz=None if own_size else size,
+        imgsz=None if own_size else size if train else config.imgsz,
         train=train,
         rect=config.rect if train or config.mode in {"val", "benchmark"} else True,
         batch=int(config.batch) if config.batch >= 1 else 16,
@@ -45,7 +43,5 @@ def build_dataset(
         shape = dataset.shapes if config.rect else size
         dataset.transforms = train_transforms(config, shape, channels=spec.channels, augmentations=augmentations)
     else:
-        if not isinstance(config.imgsz, int) and not (dataset.rect or own_size):
-            dataset.shapes[:] = [math.ceil(side / STRIDE) * STRIDE for side in config.imgsz]
         dataset.transforms = val_transforms(dataset.shapes, center=not own_size)
     return dataset

@@ -52,7 +52,7 @@ class SemanticDataset(BaseDataset):
         spec: DatasetSpec,
         split: str,
         *,
-        imgsz: int | None,
+        imgsz: int | Sequence[int] | None,
         train: bool,
         rect: bool = False,
         batch: int = 16,

@@ -60,7 +60,7 @@ class LetterboxGeometry:
         ratio = min(target[0] / source[0], target[1] / source[1])
         if not scaleup:
             ratio = min(ratio, 1.0)
-        height, width = max(round(source[0] * ratio), 1), max(round(source[1] * ratio), 1)
+        height, width = scaled(source, ratio)
         rows, columns = target[0] - height, target[1] - width
         if minimal:
             rows, columns = rows % stride, columns % stride
@@ -109,6 +109,11 @@ class LetterboxGeometry:
             resized to `source`, lies exactly over the image.
         """
         return self.top / stride, self.left / stride, self.new_size[0] / stride, self.new_size[1] / stride
+
+
+def scaled(source: Sequence[int], ratio: float) -> tuple[int, int]:
+    """Scale (height, width) to the nearest whole pixels, at least 1 each; prediction and datasets round alike."""
+    return max(round(source[0] * ratio), 1), max(round(source[1] * ratio), 1)
 
 
 def letterbox(

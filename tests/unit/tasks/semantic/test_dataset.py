@@ -138,10 +138,10 @@ def test_one_class_against_the_rest(make_dataset):
 
 
 def test_300_classes_are_16_bits_wide(make_dataset):
-    mask = np.arange(24 * 36, dtype=np.uint16).reshape(24, 36) % 300
+    mask = np.arange(32 * 64, dtype=np.uint16).reshape(32, 64) % 300
     mask[0, 0] = 65535
-    file = make_dataset("nc: 300", masks={"val/0": mask})
-    dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=36, train=False)
+    file = make_dataset("nc: 300", masks={"val/0": mask}, shapes=((32, 64),))
+    dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=64, train=False)
     sample = dataset[0]
     assert sample.class_map.ids.dtype == np.uint16
     assert sample.class_map.ignore_index == 65535
@@ -162,14 +162,14 @@ def test_bands_of_16_bits_stay_16_bits(tmp_path, write_image):
 
 @pytest.mark.parametrize("cache", [False, "ram", "disk"])
 def test_the_low_byte_of_grey_reaches_the_batch(make_dataset, write_image, cache):
-    file = make_dataset("nc: 3\nchannels: 1")
-    deep = np.random.default_rng(0).integers(0, 256, (24, 36, 1), dtype=np.uint16) + 40_192  # 157 · 256
+    file = make_dataset("nc: 3\nchannels: 1", shapes=((32, 64),))
+    deep = np.random.default_rng(0).integers(0, 256, (32, 64, 1), dtype=np.uint16) + 40_192  # 157 · 256
     write_image(file.parent / "images" / "val" / "0.png", deep)
-    dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=36, train=False, cache=cache)
+    dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=64, train=False, cache=cache)
     dataset.transforms = val_transforms(dataset.shapes)
     (batch,) = build_dataloader(dataset, 2, workers=0, shuffle=False, seed=0)  # the other image has bytes
     top, left = batch["ratio_pad"][0][1][::-1]
-    image = batch["img"][0, :, int(top) : int(top) + 24, int(left) : int(left) + 36].numpy().transpose(1, 2, 0)
+    image = batch["img"][0, :, int(top) : int(top) + 32, int(left) : int(left) + 64].numpy().transpose(1, 2, 0)
     np.testing.assert_allclose(image / 255, deep / 65535, rtol=1e-5)
     assert dataset.source_image(0).dtype == np.uint16
 
