@@ -28,7 +28,7 @@ from ultralytics.cfg.schema import MODES, OPTIONS, Option
 from ultralytics.cfg.settings import DEFAULTS, SETTINGS
 from ultralytics.cfg.validate import RENAMED, check_options, describe
 from ultralytics.deploy import FORMATS
-from ultralytics.deploy.capabilities import here, text_table
+from ultralytics.deploy.capabilities import here
 from ultralytics.deploy.sandbox.toolchain import check, clean, toolchain_table, toolchains
 from ultralytics.errors import ConfigError, SourceError, UltralyticsError, unknown_name
 from ultralytics.tasks import DEFAULT_TASK, TASKS, TaskSpec, get_task
@@ -36,6 +36,7 @@ from ultralytics.utils.env import ROOT
 from ultralytics.utils.files import increment_path
 from ultralytics.utils.imports import load
 from ultralytics.utils.log import LOGGER, show_logs
+from ultralytics.utils.tables import text_table
 from ultralytics.version import __version__
 
 

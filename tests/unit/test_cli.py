@@ -122,7 +122,7 @@ def look(data: str, *, label_map: str | None = None) -> Report:
 def probe(monkeypatch):
     """Add a task whose dataset check is `look`."""
     names = dict.fromkeys(
-        ("head", "suffix", "model", "trainer", "validator", "predictor", "graph", "comparison", "fitness"), ""
+        ("head", "model", "trainer", "validator", "predictor", "graph", "outputs", "prepare", "comparison"), ""
     )
     spec = TaskSpec(name="probe", doctor=f"{__name__}:look", default_model="p.pt", default_data="p.yaml", **names)
     monkeypatch.setitem(TASKS, "probe", spec)

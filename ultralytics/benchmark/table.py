@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.deploy import FORMATS, get_format
-from ultralytics.deploy.capabilities import text_table
 from ultralytics.engine.results.writers import rows_to_csv, rows_to_frame
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.plotting.html import Bar, note, page, pairs, section, stacks, table
+from ultralytics.utils.tables import text_table
 
 PHASES = ("read", "preprocess", "inference", "postprocess")
 """Parts of a prediction, in their order."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.errors import ConfigError, UnknownSetting, WrongSettingType, unknown_name
-from ultralytics.utils.env import MACOS, WINDOWS
 from ultralytics.utils.files import write_atomic
 
 DEFAULTS: Mapping[str, str | bool] = {
@@ -109,11 +108,11 @@ SETTINGS = Settings()
 
 def _config_folder() -> Path:
     """Folder of the user's configuration files, as each system has it."""
-    if folder := os.environ.get("YOLO_CONFIG_DIR") or os.environ.get("XDG_CONFIG_HOME"):
+    if folder := os.environ.get("YOLO_CONFIG_DIR"):
         return Path(folder).expanduser()
-    if WINDOWS and (roaming := os.environ.get("APPDATA")):
-        return Path(roaming)
-    return Path.home() / ("Library/Application Support" if MACOS else ".config")
+    import platformdirs
+
+    return platformdirs.user_config_path(roaming=True)
 
 
 def _load(file: Path) -> dict[str, Any]:

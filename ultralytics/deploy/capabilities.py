@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 
 from ultralytics.deploy.format import Format, Packages
 
@@ -29,14 +28,6 @@ def here(row: Format) -> dict[str, str]:
     facts = capabilities(row)
     kept = ("argument", "suffix", "argmax", "dynamic", "fp16", "int8", "verified")
     return {**{name: facts[name] for name in kept}, "convert": _place(row.convert), "run": _runs(row)}
-
-
-def text_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Lay rows with the same keys out in columns."""
-    titles = list(rows[0])
-    widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in titles}
-    lines = [{title: title for title in titles}, *rows]
-    return "\n".join("  ".join(f"{line[title]:<{widths[title]}}" for title in titles).rstrip() for line in lines)
 
 
 def _yes(answer: bool) -> str:

@@ -21,6 +21,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from ultralytics.nn.model import GraphModel
+from ultralytics.utils.tables import text_table
 
 _BATCH_NORM_OPERATIONS = 8
 
@@ -98,24 +99,20 @@ def summary(model: GraphModel, info: ModelInfo) -> str:
 
 def layer_table(model: GraphModel) -> str:
     """Write one line for each layer: where its input comes from, its size, its output, its arguments."""
-    row = "{:>3}  {:>12}  {:>2}  {:>11}  {:>8}  {:>6}  {:<16} {}"
-    lines = [row.format("", "from", "n", "parameters", "channels", "stride", "module", "arguments")]
-    for spec, layer in zip(model.specs, model.model, strict=True):
-        origin = list(spec.origin) if isinstance(spec.origin, tuple) else spec.origin
-        parameters = sum(parameter.numel() for parameter in layer.parameters())
-        lines.append(
-            row.format(
-                spec.index,
-                str(origin),
-                spec.copies,
-                f"{parameters:,}",
-                spec.out_channels,
-                f"{spec.stride:g}",
-                spec.module,
-                list(spec.args),
-            )
-        )
-    return "\n".join(lines)
+    rows = [
+        {
+            "": str(spec.index),
+            "from": str(list(spec.origin) if isinstance(spec.origin, tuple) else spec.origin),
+            "n": str(spec.copies),
+            "parameters": f"{sum(parameter.numel() for parameter in layer.parameters()):,}",
+            "channels": str(spec.out_channels),
+            "stride": f"{spec.stride:g}",
+            "module": spec.module,
+            "arguments": str(list(spec.args)),
+        }
+        for spec, layer in zip(model.specs, model.model, strict=True)
+    ]
+    return text_table(rows, right=("", "from", "n", "parameters", "channels", "stride"))
 
 
 @contextmanager

@@ -5,12 +5,10 @@ from __future__ import annotations
 import difflib
 import functools
 import math
-import operator
 import platform
-import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -24,10 +22,6 @@ _OPTIONAL = (
     "torchvision", "onnx", "onnxruntime", "openvino", "tensorrt", "ncnn", "MNN", "tensorflow", "coremltools",
     "executorch", "paddlepaddle", "rasterio", "tensorboard", "wandb", "mlflow",
 )  # fmt: skip
-_COMPARISONS: Mapping[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-    ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
-    "": operator.ge,
-}  # fmt: skip
 
 
 def check_imgsz(imgsz: int | Sequence[int], stride: int = 32, floor: int = 0) -> list[int]:
@@ -75,11 +69,21 @@ def check_version(current: str, required: str) -> bool:
 
     Only release numbers count: 2.4.0a0+cu121 is 2.4.
 
+    Raises:
+        ConfigError: one of them is not written as versions are.
+
     Example:
         >>> check_version("2.13.0+cpu", ">=2.4,<3")
         True
     """
-    return all(_meets(current, requirement.strip()) for requirement in required.split(","))
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    wanted = ",".join(f">={part}" if part[:1].isdigit() else part for part in map(str.strip, required.split(",")))
+    try:
+        return SpecifierSet(wanted).contains(Version(current).base_version)
+    except (InvalidSpecifier, InvalidVersion) as error:
+        raise ConfigError(f"Versions are written as 2.4 or >=2.4,<3. {error}") from error
 
 
 def checks(verbose: bool = True) -> dict[str, str]:
@@ -125,21 +129,6 @@ def reference_conflict() -> str | None:
 @functools.lru_cache(maxsize=64)
 def _warn_once(message: str) -> None:
     LOGGER.warning(message)
-
-
-def _meets(current: str, requirement: str) -> bool:
-    sign, version = re.fullmatch(r"([<>=!]=|[<>]|)\s*(.*)", requirement).groups()  # type: ignore[union-attr]
-    numbers = _release(current), _release(version)
-    length = max(map(len, numbers))
-    have, wanted = (numbers_ + (0,) * (length - len(numbers_)) for numbers_ in numbers)
-    return _COMPARISONS[sign](have, wanted)
-
-
-def _release(version: str) -> tuple[int, ...]:
-    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
-    if found is None:
-        raise ConfigError(f"'{version}' is not a version: it should begin with numbers such as 2.4.")
-    return tuple(map(int, found[1].split(".")))
 
 
 def _torch_facts() -> dict[str, str]:

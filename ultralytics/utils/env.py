@@ -98,8 +98,6 @@ def user_cache_folder() -> Path:
         return Path(folder).expanduser()
     if folder := os.environ.get("YOLO_CONFIG_DIR"):
         return Path(folder).expanduser() / "cache"
-    if WINDOWS and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "ultralytics-semantic" / "cache"
-    if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "ultralytics-semantic"
-    return Path.home() / ("Library/Caches" if MACOS else ".cache") / "ultralytics-semantic"
+    import platformdirs
+
+    return platformdirs.user_cache_path("ultralytics-semantic", appauthor=False)

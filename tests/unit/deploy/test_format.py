@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ultralytics.deploy import FORMATS, Format, Packages, find_format, get_format
-from ultralytics.deploy.capabilities import here, text_table
+from ultralytics.deploy.capabilities import here
 from ultralytics.errors import ConfigError, ModelError
+from ultralytics.utils.tables import text_table
 
 if sys.version_info >= (3, 11):
     import tomllib

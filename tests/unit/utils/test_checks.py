@@ -85,6 +85,8 @@ def test_a_missing_file_names_the_places_and_a_neighbour(tmp_path):
         ("v3.1", "==3.1", True),
         ("3.1", "!=3.1", False),
         ("3.0", "<=3", True),
+        ("1.4", "~=1.0", True),
+        ("2.0", "~=1.0", False),
     ],
 )
 def test_versions_compare_by_their_numbers(current, required, meets):
@@ -92,10 +94,10 @@ def test_versions_compare_by_their_numbers(current, required, meets):
 
 
 def test_what_is_no_version_is_refused():
-    with pytest.raises(ConfigError, match="'new' is not a version"):
+    with pytest.raises(ConfigError, match="new"):
         check_version("new", "1.0")
-    with pytest.raises(ConfigError, match="is not a version"):
-        check_version("1.0", "~=1.0")
+    with pytest.raises(ConfigError, match="=>1"):
+        check_version("1.0", "=>1")
 
 
 def test_the_report_names_this_installation(caplog):

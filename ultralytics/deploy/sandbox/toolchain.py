@@ -24,6 +24,7 @@ from ultralytics.errors import ConfigError, ExportError, ToolchainMissing, unkno
 from ultralytics.utils.env import user_cache_folder
 from ultralytics.utils.files import disk_size
 from ultralytics.utils.log import LOGGER
+from ultralytics.utils.tables import text_table
 
 POLICIES = ("ask", "auto", "never")
 VARIABLE = "YOLO_TOOLCHAIN"
@@ -99,13 +100,19 @@ def toolchains() -> list[ToolchainInfo]:
 
 def toolchain_table(infos: Iterable[ToolchainInfo]) -> str:
     """Return the toolchains as a text table, with the folder they lie in."""
-    lines = [
-        f"{info.name:40} {info.bytes / 1e6:9.0f} MB  {info.created[:10]:10}  "
-        + (f"it {info.fault}" if info.fault else ", ".join(info.packages[:4]) + ", …" * (len(info.packages) > 4))
+    rows = [
+        {
+            "toolchain": info.name,
+            "size": f"{info.bytes / 1e6:.0f} MB",
+            "made": info.created[:10],
+            "packages": f"it {info.fault}"
+            if info.fault
+            else ", ".join(info.packages[:4]) + ", …" * (len(info.packages) > 4),
+        }
         for info in infos
     ]
-    head = f"{'toolchain':40} {'size':>12}  {'made':10}  packages"
-    return "\n".join([f"{len(lines)} toolchains in {toolchain_folder()}", *([head] if lines else []), *lines])
+    table = [text_table(rows, right=["size"])] if rows else []
+    return "\n".join([f"{len(rows)} toolchains in {toolchain_folder()}", *table])
 
 
 def check(names: Iterable[str] | None = None) -> dict[str, str]:
