@@ -254,16 +254,16 @@ def _checks(_: Command) -> None:
 
 
 def _check(command: Command) -> int:
-    options = check_options(command.options)
-    if unknown := options.keys() - {*SUBCOMMANDS["check"].keys, "debug"}:
-        raise ConfigError(f"'yolo check' takes data= and label_map=, not {', '.join(sorted(unknown))}.")
+    fix = _read("fix", bool, command.options.get("fix", "false"))
+    options = check_options({key: value for key, value in command.options.items() if key != "fix"})
+    keys = SUBCOMMANDS["check"].keys
+    if unknown := options.keys() - {*keys, "debug"}:
+        raise ConfigError(f"'yolo check' takes {', '.join(keys)} and fix, not {', '.join(sorted(unknown))}.")
     if not options.get("data"):
-        raise ConfigError(
-            "Which dataset? yolo check data=dataset.yaml. For the state of this installation: yolo checks"
-        )
+        raise ConfigError("Which dataset? yolo check data=dataset.yaml. For the state of this package: yolo checks")
     diagnose = get_task(command.task or DEFAULT_TASK).resolve("doctor")
-    report = diagnose(options["data"], label_map=options.get("label_map"))
-    print(report.text())
+    report = diagnose(options["data"], label_map=options.get("label_map"), fix=fix)
+    print(report.text(verbose=options.get("verbose", False)))
     return 0 if report.ok else 1
 
 
@@ -360,7 +360,9 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "version": Subcommand(_version, "the version of this package"),
     "checks": Subcommand(_checks, "the state of this installation"),
     "check": Subcommand(
-        _check, "what is wrong with a dataset: yolo check data=dataset.yaml", keys=("data", "label_map")
+        _check,
+        "what is wrong with a dataset: yolo check data=dataset.yaml; fix=true writes a repaired YAML beside it",
+        keys=("data", "label_map", "verbose"),
     ),
     "convert": Subcommand(
         _convert, "bring a dataset into the layout needed here: yolo convert NAME key=value ...", takes_words=True

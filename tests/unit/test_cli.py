@@ -101,11 +101,11 @@ def test_an_option_of_another_mode_is_named(caplog):
 class Report:
     ok: bool
 
-    def text(self) -> str:
-        return "three masks are missing"
+    def text(self, *, verbose: bool = False) -> str:
+        return "three masks are missing" + (" (all are named)" if verbose else "")
 
 
-def look(data: str, *, label_map: str | None = None) -> Report:
+def look(data: str, *, label_map: str | None = None, fix: bool = False) -> Report:
     """Stand in for a task's doctor: the name of the dataset says what happens."""
     failures = {
         "interrupted": KeyboardInterrupt(),
@@ -115,7 +115,7 @@ def look(data: str, *, label_map: str | None = None) -> Report:
     }
     if data in failures:
         raise failures[data]
-    return Report(ok=data == "good" or label_map == "auto")
+    return Report(ok=data == "good" or label_map == "auto" or fix)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def probe(monkeypatch):
         ("data=broken", 1, "error: The masks of 'broken' are pictures."),
         ("data=full", 1, "error: [Errno 28] No space left on device: '/data/x.png'"),
         ("data=bug", 70, "internal error: ZeroDivisionError: division by zero"),
-        ("epochs=3", 2, "error: 'yolo check' takes data= and label_map=, not epochs."),
+        ("epochs=3", 2, "error: 'yolo check' takes data, label_map, verbose and fix, not epochs."),
         ("label_map=auto", 2, "error: Which dataset?"),
     ],
 )
@@ -162,7 +162,8 @@ def test_tracebacks_are_shown_on_request(probe, capsys, monkeypatch, way):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["data=good"], 0), (["data=bad"], 1), (["data=bad", "label_map=auto"], 0)]
+    ("arguments", "code"),
+    [(["data=good"], 0), (["data=bad"], 1), (["data=bad", "label_map=auto"], 0), (["data=bad", "fix=true"], 0)],
 )
 def test_a_dataset_check_prints_its_report_and_tells_by_its_code(probe, capsys, arguments, code):
     assert main([*probe, *arguments]) == code

@@ -20,7 +20,7 @@ from ultralytics.utils.files import write_atomic
 from ultralytics.utils.parallel import in_threads
 from ultralytics.version import __version__
 
-_SHOWN = 5  # files named for each kind of problem
+_SHOWN = 3  # files named for each kind of problem
 _STALE_FACTOR = 10  # how many times more entries than files a cache may hold before old ones are dropped
 
 
@@ -114,7 +114,7 @@ def scan(pairs: Sequence[SamplePaths], examine: Examine, *, desc: str = "looking
 
 
 def summarise(problems: Iterable[Problem], *, verbose: bool = False) -> str:
-    """Lay out problems by kind: how many, and the first five files of each.
+    """Lay out problems by kind: how many, and three files of each.
 
     Args:
         problems: what was found.
@@ -129,7 +129,7 @@ def summarise(problems: Iterable[Problem], *, verbose: bool = False) -> str:
         shown = members if verbose else members[:_SHOWN]
         lines.extend(f"  {problem.detail}" for problem in shown)
         if len(members) > len(shown):
-            lines.append(f"  ... and {len(members) - len(shown)} more; `yolo check data=...` lists all")
+            lines.append(f"  ... and {len(members) - len(shown)} more; `yolo check data=... verbose=true` lists all")
     return "\n".join(lines)
 
 

@@ -98,7 +98,7 @@ def test_a_summary_counts_kinds_and_names_the_first_files():
     problems.append(Problem("odd row", Path("a.txt"), "'a.txt' has an odd row.", fatal=False))
     lines = summarise(problems).splitlines()
     assert lines[0] == "left out: 7 x unusable mask"
-    assert [line.strip() for line in lines[1:6]] == [f"'{n}.png' is empty." for n in range(5)]
-    assert "and 2 more" in lines[6]
-    assert lines[7:] == ["1 x odd row", "  'a.txt' has an odd row."]
+    assert [line.strip() for line in lines[1:4]] == [f"'{n}.png' is empty." for n in range(3)]
+    assert "and 4 more" in lines[4]
+    assert lines[5:] == ["1 x odd row", "  'a.txt' has an odd row."]
     assert len(summarise(problems, verbose=True).splitlines()) == 10

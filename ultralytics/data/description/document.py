@@ -18,7 +18,8 @@ from ultralytics.utils import LOGGER, YAML
 
 KEYS = (
     "path", "train", "val", "test", "names", "nc", "channels", "images_dir", "masks_dir", "image_suffix", "mask_suffix",
-    "label_mapping", "ignore_index", "background", "colors", "palette", "class_weights", "download", "generate",
+    "label_mapping", "ignore_index", "background", "colors", "threshold", "palette", "class_weights", "download",
+    "generate",
 )  # fmt: skip
 _ALIASES = {"validation": "val", "valid": "val", "ignore_label": "ignore_index", "colours": "colors"}
 _IGNORE_WORDS = {"ignore_label", "ignore", None}

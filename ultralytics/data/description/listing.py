@@ -12,6 +12,8 @@ from ultralytics.errors import DatasetError
 
 _PICTURES = IMG_FORMATS | {"gif"}  # a GIF is listed so that the scan can say why it is not usable, or use it
 _WILDCARDS = frozenset("*?[")
+BESIDE = "."
+"""Name of the labels' folder where labels lie beside their images."""
 
 
 def suffix(path: str | Path) -> str:
@@ -101,7 +103,8 @@ class LabelFinder:
     """Find the label file of an image by mirroring its path.
 
     The last folder called `images_dir` becomes `labels_dir`; where there is none, the path below the dataset's root is
-    repeated below `root/labels_dir`. The stem stays, but for the ends given.
+    repeated below `root/labels_dir`. The stem stays, but for the ends given. A `labels_dir` of "." stands for the
+    folder of the image itself; an image is never its own label.
 
     Args:
         root: folder of the dataset.
@@ -133,34 +136,56 @@ class LabelFinder:
     def __call__(self, image: Path) -> Path | None:
         """Return the label file of an image, None if it has none."""
         stem = self._stem(image)
-        for folder in self._mirrors(image):
+        for folder in self.folders(image.parent):
             names = self._names(folder)
             for end in [self.label_end] if self.label_end else [f".{suffix}" for suffix in self.suffixes]:
-                if name := names.get(stem + end):
+                name = names.get(stem + end)
+                if name == image.name and folder == image.parent:
+                    break  # it is the label of others, or of none
+                if name:
                     return folder / name
         return None
 
     def expected(self, image: Path) -> Path:
         """Return the path at which a label is looked for first."""
-        return next(self._mirrors(image)) / (self._stem(image) + (self.label_end or f".{self.suffixes[0]}"))
+        return next(self.folders(image.parent)) / (self._stem(image) + (self.label_end or f".{self.suffixes[0]}"))
 
     def folder(self, image: Path) -> Path:
         """Return the folder that holds the label of an image, if it has one."""
         label = self(image)
-        return label.parent if label else next(self._mirrors(image))
+        return label.parent if label else next(self.folders(image.parent))
 
     def _stem(self, image: Path) -> str:
         return image.name.removesuffix(self.image_end) if self.image_end else image.stem
 
-    def _mirrors(self, image: Path) -> Iterator[Path]:
-        parts = image.parent.parts
+    def folders(self, images: Path) -> Iterator[Path]:
+        """Yield the folders in which the labels of a folder's images are looked for, the most likely one first."""
+        if self.labels_dir == BESIDE:
+            yield images
+            return
+        parts = images.parts
         if self.images_dir in parts:
             last = len(parts) - 1 - parts[::-1].index(self.images_dir)
             yield Path(*parts[:last], self.labels_dir, *parts[last + 1 :])
-        if image.is_relative_to(self.root):
-            yield self.root / self.labels_dir / image.parent.relative_to(self.root)
+        if images.is_relative_to(self.root):
+            yield self.root / self.labels_dir / images.relative_to(self.root)
         elif self.images_dir not in parts:
-            yield image.parent / self.labels_dir
+            yield images / self.labels_dir
+
+    def without_labels(self, images: list[Path]) -> list[Path]:
+        """Leave out what is a label: masks in a folder of images would be trained on as images."""
+        parents = {image.parent for image in images}
+        shared = parents & {folder for parent in parents for folder in self.folders(parent)}
+        if not shared:
+            return images
+        labels = {image: label for image in images if (label := self(image))}
+        found = set(labels.values())
+        only_labels = {label.parent for label in found} - {image.parent for image in labels}
+        kept = [image for image in images if image not in found and image.parent not in only_labels]
+        if self.labels_dir == BESIDE:  # the ends of names tell both apart, also where one of the two is missing
+            kept = [image for image in kept if image.name.endswith(self.image_end)]
+            kept = [image for image in kept if not (self.label_end and image.name.endswith(self.label_end))]
+        return kept
 
     def _names(self, folder: Path) -> dict[str, str]:
         """Names in a folder, also in the form with a lower-case suffix; one listing is cheaper than many questions."""

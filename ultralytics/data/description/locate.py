@@ -11,10 +11,11 @@ from ultralytics.cfg.settings import SETTINGS
 from ultralytics.data.description import document as parse
 from ultralytics.data.description.fetch import download_dataset, generate_dataset
 from ultralytics.data.description.folder import spec_from_folder
-from ultralytics.data.description.listing import exists, is_glob
+from ultralytics.data.description.listing import BESIDE, exists, is_glob
 from ultralytics.data.description.spec import SPLITS, DatasetSpec, check_mapping
+from ultralytics.data.imread import IMG_FORMATS
 from ultralytics.errors import DatasetError, MissingFile, unknown_name
-from ultralytics.utils import ROOT
+from ultralytics.utils import LOGGER, ROOT
 
 PACKAGED = ROOT / "cfg" / "datasets"
 _YAML_SUFFIXES = {".yaml", ".yml"}
@@ -79,16 +80,21 @@ def _from_yaml(file: Path, *, fetch: bool) -> DatasetSpec:
         download_dataset(raw["download"], root, file, _missing(sources))
         sources = {split: _resolve(root, values[split]) for split in SPLITS}
 
-    masks_dir = values["masks_dir"] or _default_masks_dir(root, sources)
+    masks_dir = _masks_dir(values, root, sources, file)
     spec = replace(
         _with_classes(str(file), values, masks_dir=masks_dir),
         file=file,
         root=root,
         sources=sources,
         colors=values["colors"],
-        **{name: values[name] for name in ("channels", "images_dir", "image_end", "label_end", "display")},
+        **{name: values[name] for name in ("channels", "images_dir", "image_end", "label_end", "threshold", "display")},
         class_weights=values["class_weights"],
     )
+    if spec.threshold and (spec.num_ids != 2 or spec.uses_polygons or spec.colors):
+        raise DatasetError(
+            f"'{file}': threshold divides grey masks into two classes, 0 and 1; here are {spec.num_classes} classes"
+            f"{', and labels are polygons' if spec.uses_polygons else ', and colors' if spec.colors else ''}."
+        )
     for key, items in (("class_weights", spec.class_weights), ("palette", spec.display)):
         if items and len(items) != spec.num_classes:
             raise DatasetError(f"'{file}': {key} has {len(items)} entries, but there are {spec.num_classes} classes.")
@@ -110,6 +116,7 @@ def _parse(raw: Mapping[str, Any], file: Path) -> dict[str, Any]:
         "image_end": fields.take("image_suffix", parse.text, ""),
         "label_end": fields.take("mask_suffix", parse.text, ""),
         "colors": fields.take("colors", parse.colors(classes["names"]), {}),
+        "threshold": fields.take("threshold", parse.whole(1, 255), None),
         "display": fields.take("palette", parse.palette, ()),
         "class_weights": fields.take("class_weights", parse.weights, None),
     }
@@ -190,10 +197,28 @@ def _missing(sources: Mapping[str, tuple[Path, ...]]) -> list[Path]:
     return [source for split in ("train", "val") for source in sources[split] if not exists(source)]
 
 
-def _default_masks_dir(root: Path, sources: Mapping[str, tuple[Path, ...]]) -> str | None:
-    """Name the masks folder if there is one: at the root, or beside the images of a split."""
-    beside = [source.parent for group in sources.values() for source in group if not is_glob(source)]
-    return "masks" if any((folder / "masks").is_dir() for folder in (root, *beside)) else None
+def _masks_dir(
+    values: Mapping[str, Any], root: Path, sources: Mapping[str, tuple[Path, ...]], file: Path
+) -> str | None:
+    """Name the folder of the masks; None for polygons.
+
+    What is written holds; "none" stands for polygons. Else it is `masks` if there is one, at the root, beside the
+    images of a split or in their folder; else masks lie beside their images if `mask_suffix` ends as images do.
+    """
+    given: str | None = values["masks_dir"]
+    if given is not None:
+        return None if given == "none" else Path(given).as_posix()
+    named = [source for group in sources.values() for source in group if not is_glob(source)]
+    beside = {root, *named, *(source.parent for source in named)}
+    with_masks = [folder for folder in beside if (folder / "masks").is_dir()]
+    if any((folder / "labels").is_dir() for folder in with_masks):
+        LOGGER.info(
+            f"'{file}': 'masks' and 'labels' lie side by side; the masks are used. Write 'masks_dir: masks' to say so, "
+            "or 'masks_dir: none' for the polygons in 'labels'."
+        )
+    if with_masks:
+        return "masks"
+    return BESIDE if values["label_end"].rpartition(".")[2].lower() in IMG_FORMATS else None
 
 
 def _with_background(

@@ -40,7 +40,8 @@ class DatasetSpec:
         file: the YAML; None for a plain folder.
         channels: channels of an image.
         images_dir: folder name that is replaced to find a label.
-        masks_dir: folder name that replaces it; None if labels are polygons in `labels`.
+        masks_dir: folder name that replaces it, "." if masks lie beside their images; None if labels are polygons in
+            `labels`.
         image_end: end of image names that label names lack.
         label_end: end of label names in its place.
         mapping: raw id -> class id, None for ignored; other raw ids mean themselves.
@@ -49,6 +50,7 @@ class DatasetSpec:
             ignored.
         background_added: whether that class is not among those of the labels, but comes after them.
         colors: (red, green, blue) -> class id, None for ignored, if masks are colour pictures.
+        threshold: grey level, 1 to 255, from which on a pixel of a mask is of class 1, else 0; None if masks hold ids.
         display: (red, green, blue) of each class, for drawing; may be empty.
         class_weights: weight of each class that the dataset's owner recommends.
     """
@@ -68,6 +70,7 @@ class DatasetSpec:
     background: int | None = None
     background_added: bool = False
     colors: dict[tuple[int, int, int], int | None] = field(default_factory=dict)
+    threshold: int | None = None
     display: tuple[tuple[int, int, int], ...] = ()
     class_weights: tuple[float, ...] | None = None
 
@@ -159,7 +162,7 @@ class DatasetSpec:
         if not images:
             formats = ", ".join(sorted(IMG_FORMATS))
             raise DatasetError(f"'{self.title}': no {split} image in '{sources[0]}'. Formats known: {formats}.")
-        return images
+        return images if self.uses_polygons else self.label_finder().without_labels(images)
 
     def label_finder(self) -> LabelFinder:
         """Make what finds the label file of an image."""
@@ -237,6 +240,7 @@ class DatasetSpec:
         if self.background is not None:
             background = f"{self.background} ({'the rest' if self.is_binary else self.names[self.background]})"
         kind = "polygons" if self.uses_polygons else "colour masks" if self.colors else "masks"
+        kind += f" of grey levels, {self.threshold} and above are the object" if self.threshold else ""
         return (
             f"{self.title}: {kind}, nc={self.num_classes}, background={background}, "
             f"ignore={'none' if self.raw_ignore < 0 else self.raw_ignore}"

@@ -5,43 +5,30 @@ It looks at facts that the scan keeps (`data/scan.py`), so a second visit costs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ultralytics.data.description.spec import NO_POLYGON, DatasetSpec
-from ultralytics.data.scan import Problem, summarise
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.tasks.semantic.class_weights import inverse_log_weights
-from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, count_classes, count_raw, survey
+from ultralytics.tasks.semantic.findings import (
+    Finding,
+    class_findings,
+    file_findings,
+    orphan_findings,
+    shared_label_findings,
+    split_findings,
+)
+from ultralytics.tasks.semantic.repair import suggest_threshold, write_repaired
+from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, UnlabelledSplit, count_classes, count_raw, survey
 from ultralytics.utils import LOGGER
 
-LEFT_OUT = "images left out"
-_LISTED = 12  # names or files listed before "and more"
-_RARE = 0.01  # share of the pixels below which a class is called rare
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing the doctor has to say.
-
-    Attributes:
-        severity: "error" (training would be pointless), "warning" or "info".
-        kind: short name.
-        text: what was found and what to do.
-        files: the files it is about, with the reason for each.
-    """
-
-    severity: str
-    kind: str
-    text: str
-    files: tuple[Problem, ...] = ()
-
-    def lines(self, *, verbose: bool = False) -> str:
-        """The text, and below it the files by kind: all of them, or the first few of each."""
-        return f"{self.text}\n{summarise(self.files, verbose=verbose)}" if self.files else self.text
+_LISTED = 12  # entries of a mapping that are written out
+_MOST_REPAIRS = 4  # one may uncover the need of another
 
 
 @dataclass
@@ -53,12 +40,14 @@ class DoctorReport:
         surveys: what was found in each split.
         problems: all findings, errors first.
         suggested_label_map: the repair that would make the labels usable, if there is a sure one: raw id -> class id.
+        repair: keys of the dataset YAML that would make the labels usable, if they can be told.
     """
 
     spec: DatasetSpec
     surveys: dict[str, Survey]
     problems: list[Finding] = field(default_factory=list)
     suggested_label_map: dict[int, int | None] | None = None
+    repair: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -75,14 +64,14 @@ class DoctorReport:
         """Weights that balance the classes of the training labels."""
         return inverse_log_weights(self.class_pixels("train"))
 
-    def text(self) -> str:
-        """Lay the report out for a terminal, with every file that has a problem."""
+    def text(self, *, verbose: bool = False) -> str:
+        """Lay the report out for a terminal; `verbose` names every file that has a problem."""
         lines = [self.spec.describe()]
         sound = "usable" if self.ok else "without a fault; the errors below stop a training"
         for split, found in self.surveys.items():
             lines.append(f"{split}: {len(found.pairs)} of {len(found.all_pairs)} images {sound}")
-        lines += ["", *self._table(), ""]
-        lines += [f"{finding.severity}: {finding.lines(verbose=True)}" for finding in self.problems]
+        lines += ["", *(self._table() if self.surveys else []), ""]
+        lines += [f"{finding.severity}: {finding.lines(verbose=verbose)}" for finding in self.problems]
         return "\n".join(lines if self.problems else [*lines, "No problems found."])
 
     def raise_for_errors(self) -> None:
@@ -113,13 +102,17 @@ class DoctorReport:
 
 
 def diagnose(
-    data: str | Path | DatasetSpec, *, label_map: str | Mapping[int, int | None] | None = None
+    data: str | Path | DatasetSpec,
+    *,
+    label_map: str | Mapping[int, int | None] | None = None,
+    fix: bool = False,
 ) -> DoctorReport:
     """Look at the training and validation labels of a dataset.
 
     Args:
         data: the dataset; see `DatasetSpec.load`.
         label_map: "auto" applies the suggested repair, a mapping from raw ids to class ids is applied as it is.
+        fix: write what would make the labels usable into a new YAML, and report on that; nothing that exists changes.
 
     Raises:
         MissingFile: there is no such dataset.
@@ -135,22 +128,50 @@ def diagnose(
         spec = spec.with_mapping(label_map)
     elif label_map not in {None, "auto"}:
         raise ConfigError(f"label_map={label_map!r} is given. Allowed: auto, or nothing.")
-    findings: list[Finding] = []
-    surveys = _surveys(spec, findings)
+    report = _look(spec, repair=label_map == "auto")
+    written: Path | None = None
+    keys: dict[str, Any] = {}
+    for _ in range(_MOST_REPAIRS if fix else 0):
+        if not report.repair:
+            break
+        keys |= report.repair
+        written = write_repaired(report.spec, report.repair, over=written)
+        report = _look(DatasetSpec.load(written), repair=label_map == "auto")
+    if written:
+        text = f"Repaired: {', '.join(keys)} written into a new dataset YAML, '{written}'. Use data={written}"
+        report.problems.append(Finding("info", "repaired", text))
+    elif fix:
+        report.problems.append(Finding("info", "nothing to repair", "fix=true: there is no repair to write."))
+    return report
+
+
+def _look(spec: DatasetSpec, *, repair: bool) -> DoctorReport:
+    """Report on a dataset, with the suggested label map applied if it is sure and `repair` is set."""
+    report = DoctorReport(spec, {})
+    report.surveys = surveys = _surveys(report)
     suggestion = _suggest_map(spec, surveys)
-    repaired = suggestion is not None and suggestion.is_sure and label_map == "auto"
+    threshold = None if suggestion else suggest_threshold(spec, surveys)
+    repaired = suggestion is not None and suggestion.is_sure and repair
     if suggestion and repaired:
-        spec = spec.with_mapping(suggestion.mapping)
-        findings.append(Finding("info", suggestion.kind, f"Repaired (label_map=auto): {suggestion.seen}"))
-        surveys = _surveys(spec, [])
+        report.spec = spec = spec.with_mapping(suggestion.mapping)
+        report.problems.append(Finding("info", suggestion.kind, f"Repaired (label_map=auto): {suggestion.seen}"))
+        report.surveys = surveys = _surveys(DoctorReport(spec, {}))
     elif suggestion:
-        findings.append(Finding("error", suggestion.kind, f"'{spec.title}': {suggestion.seen} {suggestion.remedy}"))
-    report = DoctorReport(spec, surveys, findings, suggestion.mapping if suggestion and suggestion.is_sure else None)
-    findings += _file_findings(spec, surveys, explained=bool(suggestion))
-    findings += _class_findings(report, explained=bool(suggestion) and not repaired)
-    findings += _split_findings(surveys)
-    findings += _orphan_findings(surveys)
-    findings.sort(key=lambda finding: ("error", "warning", "info").index(finding.severity))
+        text = f"'{spec.title}': {suggestion.seen} {suggestion.remedy}"
+        report.problems.append(Finding("error", suggestion.kind, text))
+        report.repair |= {"label_mapping": {**spec.mapping, **suggestion.mapping}} if suggestion.is_sure else {}
+    elif threshold:
+        report.problems.append(Finding("error", "grey levels", threshold.text))
+        report.repair |= threshold.keys
+    report.suggested_label_map = suggestion.mapping if suggestion and suggestion.is_sure else None
+    explained = bool(suggestion or threshold)
+    kinds = threshold.explains if threshold else {OUT_OF_RANGE} if suggestion else set()
+    report.problems += file_findings(spec, surveys, explained=kinds)
+    report.problems += class_findings(report, explained=explained and not repaired)
+    report.problems += split_findings(surveys)
+    report.problems += shared_label_findings(surveys)
+    report.problems += orphan_findings(surveys)
+    report.problems.sort(key=lambda finding: ("error", "warning", "info").index(finding.severity))
     return report
 
 
@@ -180,14 +201,21 @@ def _entry(mapping: Mapping[int, int | None]) -> str:
     return f"'label_mapping: {{{pairs}{', ...' if len(mapping) > _LISTED else ''}}}'"
 
 
-def _surveys(spec: DatasetSpec, findings: list[Finding]) -> dict[str, Survey]:
-    """Look at both splits; one that is missing is a finding."""
+def _surveys(report: DoctorReport) -> dict[str, Survey]:
+    """Look at both splits; one that is missing or has no label is a finding."""
     surveys = {}
+    unlabelled: dict[str, list[Path]] = {}
     for split in ("train", "val"):
         try:
-            surveys[split] = survey(spec, split)
+            surveys[split] = survey(report.spec, split)
+        except UnlabelledSplit as error:
+            unlabelled |= error.images
         except DatasetError as error:
-            findings.append(Finding("error", "missing split", str(error)))
+            report.problems.append(Finding("error", "missing split", str(error)))
+    if unlabelled:
+        absence = UnlabelledSplit(report.spec, unlabelled)
+        report.problems.append(Finding("error", "no labels", str(absence)))
+        report.repair |= absence.rules[0].keys if absence.rules else {}
     return surveys
 
 
@@ -215,113 +243,3 @@ def _suggest_binary(spec: DatasetSpec, share: float) -> _Suggestion:
         seen += f", too many to be surely the object '{name}'."
         return _Suggestion("binary 0/255", seen, {255: 1}, otherwise={0: 1, 255: 0})
     return _Suggestion("binary 0/255", f"{seen} and becomes the object '{name}'.", {255: 1})
-
-
-def _file_findings(spec: DatasetSpec, surveys: Mapping[str, Survey], *, explained: bool) -> Iterable[Finding]:
-    """Report files that cannot be used, and what is odd about others."""
-    table = spec.label_table()
-    for split, found in surveys.items():
-        count = len(found.all_pairs)
-        # Nothing is left out because of these: they stop the training.
-        unknown = tuple(replace(problem, fatal=False) for problem in found.problems if problem.kind == OUT_OF_RANGE)
-        if unknown and not explained:
-            text = f"{len(unknown)} of {count} {split} labels hold unknown ids: correct them before a training."
-            yield Finding("error", OUT_OF_RANGE, text, unknown)
-        left_out = tuple(problem for problem in found.problems if problem.fatal and problem.kind != OUT_OF_RANGE)
-        if left_out:
-            severity = "warning" if found.pairs or unknown else "error"
-            yield Finding(severity, LEFT_OUT, f"{len(left_out)} of {count} {split} images cannot be used.", left_out)
-        notes = tuple(problem for problem in found.problems if not problem.fatal)
-        if notes:
-            yield Finding("warning", "odd labels", f"{len(notes)} things about {split} labels are odd.", notes)
-        ignored = [
-            pair.label
-            for pair, fact in zip(found.pairs, found.facts, strict=True)
-            if all(table[raw] == spec.ignore_index for raw in fact.counts)
-        ]
-        if ignored:
-            names = _listed(f"'{file}'" for file in ignored)
-            yield Finding("warning", "all ignored", f"{len(ignored)} {split} labels hold only ignored pixels: {names}.")
-
-
-def _class_findings(report: DoctorReport, *, explained: bool) -> Iterable[Finding]:
-    """Report classes without pixels, and imbalance."""
-    spec = report.spec
-    names = [spec.names[0]] if spec.is_binary else list(spec.names.values())
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        yield Finding("warning", "names twice", f"Class names occur more than once: {_listed(twice)}.")
-    if explained or "train" not in report.surveys or not report.surveys["train"].pairs:
-        return
-    train, val = (report.class_pixels(split)[-len(names) :] for split in ("train", "val"))
-    if not report.class_pixels("train").any():
-        yield Finding(
-            "error", "nothing labelled", "No training label holds a pixel of any class: nothing can be learnt."
-        )
-        return
-    if np.count_nonzero(report.class_pixels("train")) == 1:
-        text = "The training labels hold a single class, so that nothing can be learnt. Are all objects ignored pixels?"
-        yield Finding("warning", "single class", text)
-    if "val" in report.surveys and not report.class_pixels("val").any():
-        yield Finding(
-            "warning", "nothing to score", "No validation label holds a pixel of any class: there is no score."
-        )
-    only_val = [name for name, in_train, in_val in zip(names, train, val, strict=True) if in_val and not in_train]
-    absent = [name for name, in_train, in_val in zip(names, train, val, strict=True) if not in_val and not in_train]
-    unscored = [name for name, in_train, in_val in zip(names, train, val, strict=True) if in_train and not in_val]
-    if only_val:
-        yield Finding("warning", "class in val only", f"Classes in val that train never shows: {_listed(only_val)}.")
-    if absent:
-        yield Finding(
-            "warning", "class without pixels", f"Classes without a pixel in train and val: {_listed(absent)}."
-        )
-    if unscored and val.any():
-        yield Finding("info", "class not in val", f"Classes that val does not show have no score: {_listed(unscored)}.")
-    shares = report.class_pixels("train") / report.class_pixels("train").sum()
-    rare = [
-        f"{name} {share:.2%}" for name, share in zip(names, shares[-len(names) :], strict=True) if 0 < share < _RARE
-    ]
-    if rare:
-        yield Finding(
-            "info", "imbalance", f"Rare classes: {_listed(rare)} of the pixels. class_weights=auto weighs them up."
-        )
-
-
-def _split_findings(surveys: Mapping[str, Survey]) -> Iterable[Finding]:
-    """Report images that are both learnt from and scored on."""
-    if len(surveys) < 2:
-        return
-    train, val = (
-        {fact.digest: pair.image for pair, fact in zip(found.pairs, found.facts, strict=True)}
-        for found in surveys.values()
-    )
-    common = [(train[digest], val[digest]) for digest in train.keys() & val.keys()]
-    if val and len(common) == len(val):
-        yield Finding("warning", "val is train", "All val images are train images too: the score is not held out.")
-    elif common:
-        pairs = _listed(f"'{one}' = '{other}'" for one, other in sorted(common))
-        text = f"{len(common)} val images are copies of train images, so the score is flattered: {pairs}."
-        yield Finding("warning", "leakage", text)
-
-
-def _orphan_findings(surveys: Mapping[str, Survey]) -> Iterable[Finding]:
-    """Report label files whose image does not exist."""
-    labels = {pair.label for found in surveys.values() for pair in found.all_pairs}
-    suffixes = {label.suffix.lower() for label in labels}
-    orphans = sorted(
-        file
-        for folder in {label.parent for label in labels}
-        if folder.is_dir()
-        for file in folder.iterdir()
-        if file.suffix.lower() in suffixes and file not in labels and not file.name.startswith(".")
-    )
-    if orphans:
-        files = _listed(f"'{file}'" for file in orphans)
-        yield Finding("warning", "label without image", f"{len(orphans)} label files have no image: {files}.")
-
-
-def _listed(items: Iterable[str]) -> str:
-    """Join the first few items."""
-    everything = list(items)
-    more = f" and {len(everything) - _LISTED} more" if len(everything) > _LISTED else ""
-    return ", ".join(everything[:_LISTED]) + more

@@ -13,7 +13,7 @@ import numpy as np
 
 from ultralytics.data.description.headers import read_header
 from ultralytics.data.description.spec import NO_POLYGON, NUM_RAW_IDS, DatasetSpec
-from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image
+from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image, to_depth
 from ultralytics.data.polygons import read_polygons
 from ultralytics.data.scan import SampleFacts, SamplePaths
 from ultralytics.errors import DatasetError, ImageError, MissingFile
@@ -33,16 +33,18 @@ class LabelReader:
     Attributes:
         polygons: whether labels are text files of polygons.
         colors: (code, class id or -1 for ignored) of each colour, sorted by code, if masks are colour pictures.
+        threshold: grey level from which on a pixel has the id 1, else 0; 0 if masks hold ids.
     """
 
     polygons: bool
     colors: tuple[tuple[int, int], ...] = ()
+    threshold: int = 0
 
     @classmethod
     def from_spec(cls, spec: DatasetSpec) -> LabelReader:
         """Make the reader for a dataset."""
         colors = ((color_code(np.array(rgb)), -1 if k is None else k) for rgb, k in spec.colors.items())
-        return cls(spec.uses_polygons, tuple(sorted((int(code), k) for code, k in colors)))
+        return cls(spec.uses_polygons, tuple(sorted((int(code), k) for code, k in colors)), spec.threshold or 0)
 
     def __call__(self, file: Path, shape: tuple[int, int]) -> np.ndarray:
         """Read a label.
@@ -60,6 +62,8 @@ class LabelReader:
         """
         if self.polygons:
             return self._draw(file, shape)
+        if self.threshold:
+            return (to_depth(read_image(file, 1)[..., 0], np.uint8) >= self.threshold).view(np.uint8)
         return self._from_colors(file) if self.colors else read_ids(file)
 
     def _draw(self, file: Path, shape: tuple[int, int]) -> np.ndarray:

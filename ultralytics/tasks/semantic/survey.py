@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from ultralytics.data.description.rules import LabelRule, describe_absence, infer_rules
 from ultralytics.data.description.spec import NUM_RAW_IDS, DatasetSpec
 from ultralytics.data.imread import read_image
 from ultralytics.data.scan import Problem, SampleFacts, SamplePaths, scan, summarise
@@ -18,6 +20,27 @@ OUT_OF_RANGE = "ids out of range"
 """Kind of the problem that a label holds ids which mean nothing."""
 
 _EXACT = 5  # labels whose faulty pixels are looked up, and ids that are named
+
+
+class UnlabelledSplit(DatasetError):
+    """No label file is found for any image of some splits: a wrong path rather than a lot of background.
+
+    Attributes:
+        images: the images, by split.
+    """
+
+    def __init__(self, spec: DatasetSpec, images: dict[str, list[Path]]) -> None:
+        super().__init__(spec, images)
+        self.spec = spec
+        self.images = images
+
+    @cached_property
+    def rules(self) -> list[LabelRule]:
+        """Where the labels probably are, the likeliest first."""
+        return infer_rules(self.spec, [image for group in self.images.values() for image in group])
+
+    def __str__(self) -> str:
+        return describe_absence(self.spec, self.images, self.rules)
 
 
 @dataclass(frozen=True)
@@ -50,11 +73,15 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
         images: part of the split's images; None for all.
 
     Raises:
+        UnlabelledSplit: no image of the split has a label file.
         DatasetError: the split does not exist or has no images. Unusable labels are part of the answer.
     """
-    images = spec.images(split) if images is None else images
+    every = spec.images(split) if images is None else images
     find = spec.label_finder()
-    pairs = [SamplePaths(image, find(image) or find.expected(image)) for image in images]
+    labels = [find(image) for image in every]
+    if not any(labels) and (images is None or not any(map(find, spec.images(split)))):
+        raise UnlabelledSplit(spec, {split: list(every)})
+    pairs = [SamplePaths(image, label or find.expected(image)) for image, label in zip(every, labels, strict=True)]
     reader = LabelReader.from_spec(spec)
     facts = scan(pairs, LabelExaminer(reader, spec.channels), desc=f"looking at {split} labels")
     known = spec.known_ids()

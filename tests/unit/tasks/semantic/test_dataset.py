@@ -194,7 +194,8 @@ def test_what_is_left_out_is_named(make_dataset, caplog):
     assert [pair.image.stem for pair in dataset.pairs] == ["0", "2", "3"]
     assert "3 of 4 train images are used" in caplog.text
     assert "1.png' has no mask" in caplog.text
-    broken = DatasetSpec.load(make_dataset(masks={f"train/{number}": None for number in range(4)}, name="broken"))
+    empty = {f"train/{number}": np.zeros((2, 2), np.uint8) for number in range(4)}
+    broken = DatasetSpec.load(make_dataset(masks=empty, name="broken"))
     with pytest.raises(DatasetError, match="none of the 4 train images"):
         SemanticDataset(broken, "train", imgsz=24, train=True)
 

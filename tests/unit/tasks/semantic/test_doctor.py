@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -201,3 +202,125 @@ def test_a_description_can_be_given_and_a_wrong_repair_is_refused(make_dataset):
 
 def test_names_that_occur_twice_are_pointed_out(make_dataset):
     assert "more than once: a." in diagnose(make_dataset("names: [a, b, a]")).text()
+
+
+@pytest.mark.parametrize("names", ["[car]", "[road, car]"])
+def test_a_dataset_without_a_single_label_stops_and_names_the_folder_of_masks(make_dataset, names):
+    file = make_dataset(f"names: {names}", ids=(0, 1))
+    (file.parent / "masks").rename(file.parent / "annotations")
+    report = diagnose(file)
+    assert _kinds(report, "error") == {"no labels"}
+    assert report.repair == {"masks_dir": "annotations"}
+    with pytest.raises(DatasetError, match=r"any of the 4 train and 2 val images") as caught:
+        report.raise_for_errors()
+    assert "masks_dir: annotations" in str(caught.value)
+    for split in ("train", "val"):
+        with pytest.raises(DatasetError, match="masks_dir: annotations"):
+            SemanticDataset(report.spec, split, imgsz=24, train=split == "train")
+
+
+def test_a_split_without_labels_beside_one_with_labels_stops_too(make_dataset):
+    report = diagnose(make_dataset(masks={"val/0": None, "val/1": None}))
+    assert _kinds(report, "error") == {"no labels"}
+    assert "any of the 2 val images" in report.text()
+
+
+def test_fix_writes_a_new_yaml_in_as_many_steps_as_it_takes(make_dataset):
+    file = make_dataset("names: [no, disc]", ids=(0, 0, 0, 255))
+    (file.parent / "masks").rename(file.parent / "gt")
+    before = {path: path.read_bytes() for path in file.parent.rglob("*") if path.is_file()}
+    report = diagnose(file, fix=True)
+    assert report.ok
+    written = file.with_name("data-fixed.yaml")
+    assert report.spec.file == written
+    assert str(written) in report.text()
+    assert report.spec.masks_dir == "gt"
+    assert report.spec.mapping == {255: 1}
+    assert list(report.spec.names.values()) == ["no", "disc"]
+    assert {path: path.read_bytes() for path in before} == before
+    assert set(file.parent.rglob("*.*")) - set(before) == {written}
+    assert diagnose(file, fix=True).spec.file == file.with_name("data-fixed-2.yaml")
+
+
+def test_fix_without_a_remedy_writes_nothing(make_dataset):
+    file = make_dataset()
+    report = diagnose(file, fix=True)
+    assert report.ok
+    assert report.spec.file == file
+    assert _kinds(report, "info") == {"nothing to repair"}
+    assert [path.name for path in file.parent.glob("*.yaml")] == ["data.yaml"]
+
+
+def _soft(kind: str) -> np.ndarray:
+    mask = np.zeros((24, 36), np.uint8)
+    cv2.circle(mask, (16, 12), 8, 255, -1)
+    if kind == "smoothed":
+        return cv2.GaussianBlur(mask, (3, 3), 0)
+    return cv2.imdecode(cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_GRAYSCALE)
+
+
+@pytest.mark.parametrize("names", ["[disc]", "[ground, disc]"])
+@pytest.mark.parametrize("kind", ["smoothed", "decoded", "jpg"])
+def test_grey_levels_of_a_mask_lead_to_a_threshold(make_dataset, write_image, names, kind):
+    keys = [f"{split}/{number}" for split, count in (("train", 4), ("val", 2)) for number in range(count)]
+    file = make_dataset(f"names: {names}", masks={key: None if kind == "jpg" else _soft(kind) for key in keys})
+    for key in keys if kind == "jpg" else []:
+        write_image(file.parent / "masks" / f"{key}.jpg", _soft("decoded"))
+    report = diagnose(file)
+    assert _kinds(report, "error") == {"grey levels"}
+    assert "threshold: 128" in report.text()
+    fixed = diagnose(file, fix=True)
+    assert fixed.ok
+    dataset = SemanticDataset(fixed.spec, "val", imgsz=36, train=False)
+    exact = np.zeros((24, 36), np.uint8)
+    cv2.circle(exact, (16, 12), 8, 1, -1)
+    assert np.mean(dataset.source_ids(0) != exact) < 0.03
+    assert set(np.unique(dataset.source_ids(0))) == {0, 1}
+
+
+def test_levels_of_a_photograph_are_not_thresholded(make_dataset):
+    noise = np.random.default_rng(0).integers(0, 256, (24, 36), dtype=np.uint8)
+    report = diagnose(make_dataset("names: [disc]", masks={f"train/{number}": noise for number in range(4)}))
+    assert "threshold" not in report.repair
+
+
+@pytest.mark.parametrize("yaml", ["names: [a, b, c]", "names: [a, b]\nmasks_dir: none", "names: [a]\nthreshold: 0"])
+def test_a_threshold_is_for_two_classes_of_masks(make_dataset, yaml):
+    with pytest.raises(DatasetError, match="threshold"):
+        DatasetSpec.load(make_dataset(f"{yaml}\nthreshold: 128" if "threshold" not in yaml else yaml))
+
+
+def test_two_images_of_one_mask_are_an_error_once(make_dataset, write_image):
+    file = make_dataset()
+    for number in range(4):
+        write_image(file.parent / "images" / "train" / f"{number}.jpg", np.zeros((24, 36, 3), np.uint8))
+    report = diagnose(file)
+    assert "shared label" in _kinds(report, "error")
+    text = report.text()
+    assert "4 label files are read for several images" in text
+    assert "3.png' for" not in text
+    assert "and 1 more" in text
+
+
+def test_a_fault_of_many_files_is_said_once_with_three_of_them(make_dataset):
+    bad = {f"train/{number}": np.full((24, 36), 9, np.uint8) for number in range(30)}
+    report = diagnose(make_dataset(masks=bad, counts=(40, 2)))
+    text = report.text()
+    assert sum("holds id 9" in line for line in text.splitlines()) == 3
+    assert "and 27 more" in text
+    assert sum("holds id 9" in line for line in report.text(verbose=True).splitlines()) == 30
+
+
+def test_some_images_without_polygons_are_one_warning(make_dataset, caplog):
+    file = make_dataset("names: [a]\nmasks_dir: none", counts=(8, 1))
+    for name in ("train/0", "train/1", "val/0"):
+        label = file.parent / "labels" / f"{name}.txt"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    report = diagnose(file)
+    assert report.ok
+    text = report.text()
+    assert "6 x image without a label file" in text
+    assert sum("does not exist" in line for line in text.splitlines()) == 3
+    SemanticDataset(report.spec, "train", imgsz=24, train=True)
+    assert "6 x image without a label file" in caplog.text

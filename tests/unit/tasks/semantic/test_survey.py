@@ -87,10 +87,12 @@ def test_bands_of_another_number_name_both(make_dataset):
 
 
 def test_a_split_without_a_usable_image_says_why(make_dataset):
-    file = make_dataset(masks={f"train/{number}": None for number in range(4)})
+    file = make_dataset(masks={f"train/{number}": np.zeros((2, 2), np.uint8) for number in range(4)})
     spec = DatasetSpec.load(file)
     found = survey(spec, "train")
-    with pytest.raises(DatasetError, match=r"none of the 4 train images can be used\.\nleft out: 4 x missing mask"):
+    with pytest.raises(
+        DatasetError, match=r"none of the 4 train images can be used\.\nleft out: 4 x mask of another size"
+    ):
         require_usable(found, spec.title)
 
 
