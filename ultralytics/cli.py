@@ -94,9 +94,6 @@ def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
     return code
 
 
-# Reading the command line
-
-
 def parse(argv: Sequence[str]) -> Command:
     """Read a command line.
 
@@ -155,9 +152,6 @@ def _unknown_word(word: str) -> str:
     return unknown_name("word", word, [*TASKS, *MODES, *SUBCOMMANDS])
 
 
-# Running it
-
-
 def run(command: Command) -> int:
     """Do what a command asks for and return the exit code."""
     if special := SUBCOMMANDS.get(command.action):
@@ -199,9 +193,6 @@ def _fill_in(options: dict[str, Any], mode: str, task: TaskSpec) -> None:
     if mode in {"train", "val"} and is_fresh and options.get("data") is None:
         LOGGER.warning(f"No dataset given: data={task.default_data} is used.")
         options["data"] = task.default_data
-
-
-# Special commands
 
 
 def _help(command: Command) -> None:
