@@ -24,7 +24,7 @@ from ultralytics.tasks.semantic.findings import (
     split_findings,
 )
 from ultralytics.tasks.semantic.repair import suggest_threshold, write_repaired
-from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, UnlabelledSplit, count_classes, count_raw, survey
+from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, UnlabelledSplit, class_pixels, count_raw, survey
 from ultralytics.utils import LOGGER
 
 _LISTED = 12  # entries of a mapping that are written out
@@ -56,8 +56,7 @@ class DoctorReport:
 
     def class_pixels(self, split: str) -> np.ndarray:
         """Count the pixels of each class id in the usable labels of a split, as (C,) int64; zeros if there is none."""
-        facts = self.surveys[split].facts if split in self.surveys else []
-        return count_classes(facts, self.spec.label_table(), self.spec.num_ids)
+        return class_pixels(self.spec, self.surveys.get(split))
 
     @property
     def class_weights(self) -> np.ndarray:
@@ -167,7 +166,7 @@ def _look(spec: DatasetSpec, *, repair: bool) -> DoctorReport:
     explained = bool(suggestion or threshold)
     kinds = threshold.explains if threshold else {OUT_OF_RANGE} if suggestion else set()
     report.problems += file_findings(spec, surveys, explained=kinds)
-    report.problems += class_findings(report, explained=explained and not repaired)
+    report.problems += class_findings(spec, surveys, explained=explained and not repaired)
     report.problems += split_findings(surveys)
     report.problems += shared_label_findings(surveys)
     report.problems += orphan_findings(surveys)

@@ -6,16 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.scan import Problem, summarise
-from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey
-
-if TYPE_CHECKING:
-    from ultralytics.tasks.semantic.doctor import DoctorReport
+from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, class_pixels
 
 LEFT_OUT = "images left out"
 _LISTED = 12  # names listed before "and more"
@@ -73,25 +69,25 @@ def file_findings(spec: DatasetSpec, surveys: Mapping[str, Survey], *, explained
             yield Finding("warning", "all ignored", f"{len(ignored)} {split} labels hold only ignored pixels: {names}.")
 
 
-def class_findings(report: DoctorReport, *, explained: bool) -> Iterable[Finding]:
+def class_findings(spec: DatasetSpec, surveys: Mapping[str, Survey], *, explained: bool) -> Iterable[Finding]:
     """Report classes without pixels, and imbalance."""
-    spec = report.spec
     names = [spec.names[0]] if spec.is_binary else list(spec.names.values())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         yield Finding("warning", "names twice", f"Class names occur more than once: {listed(twice)}.")
-    if explained or "train" not in report.surveys or not report.surveys["train"].pairs:
+    if explained or "train" not in surveys or not surveys["train"].pairs:
         return
-    train, val = (report.class_pixels(split)[-len(names) :] for split in ("train", "val"))
-    if not report.class_pixels("train").any():
+    all_train, all_val = (class_pixels(spec, surveys.get(split)) for split in ("train", "val"))
+    train, val = all_train[-len(names) :], all_val[-len(names) :]
+    if not all_train.any():
         yield Finding(
             "error", "nothing labelled", "No training label holds a pixel of any class: nothing can be learnt."
         )
         return
-    if np.count_nonzero(report.class_pixels("train")) == 1:
+    if np.count_nonzero(all_train) == 1:
         text = "The training labels hold a single class, so that nothing can be learnt. Are all objects ignored pixels?"
         yield Finding("warning", "single class", text)
-    if "val" in report.surveys and not report.class_pixels("val").any():
+    if "val" in surveys and not all_val.any():
         yield Finding(
             "warning", "nothing to score", "No validation label holds a pixel of any class: there is no score."
         )
@@ -104,7 +100,7 @@ def class_findings(report: DoctorReport, *, explained: bool) -> Iterable[Finding
         yield Finding("warning", "class without pixels", f"Classes without a pixel in train and val: {listed(absent)}.")
     if unscored and val.any():
         yield Finding("info", "class not in val", f"Classes that val does not show have no score: {listed(unscored)}.")
-    shares = report.class_pixels("train") / report.class_pixels("train").sum()
+    shares = all_train / all_train.sum()
     rare = [
         f"{name} {share:.2%}" for name, share in zip(names, shares[-len(names) :], strict=True) if 0 < share < _RARE
     ]

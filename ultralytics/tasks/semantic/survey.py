@@ -137,6 +137,11 @@ def count_classes(facts: Sequence[SampleFacts], table: np.ndarray, num_ids: int)
     return total[:num_ids]
 
 
+def class_pixels(spec: DatasetSpec, found: Survey | None) -> np.ndarray:
+    """Count the pixels of each class id in the usable labels of a split, as (C,) int64; zeros without a split."""
+    return count_classes(found.facts if found else [], spec.label_table(), spec.num_ids)
+
+
 def _describe_unknown(
     pair: SamplePaths, fact: SampleFacts, unknown: list[int], spec: DatasetSpec, reader: LabelReader | None
 ) -> str:
