@@ -24,6 +24,12 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """Recorded facts that are part of the repository."""
+    return Path(__file__).parent / "golden" / "recorded"
+
+
 @pytest.fixture(autouse=True)
 def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's real settings, runs and caches out of reach of the tests."""

@@ -15,11 +15,10 @@ from ultralytics.tasks.semantic.metrics import SemanticMetrics
 CASES = ["nc11", "nc19_absent_gt_classes", "nc1_binary", "nc11_all_ignored", "nc11_pred_contains_255"]
 
 
-def recorded(shared: Path, case: str) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+def pair(recorded: Path, case: str) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Predictions, labels and facts of a case."""
-    folder = shared / "interop" / "pre_post"
-    pairs = np.load(folder / "metrics_pairs.npz")
-    return pairs[f"{case}_pred"], pairs[f"{case}_gt"], json.loads((folder / "metrics.json").read_text())[case]
+    pairs = np.load(recorded / "metrics_pairs.npz")
+    return pairs[f"{case}_pred"], pairs[f"{case}_gt"], json.loads((recorded / "metrics.json").read_text())[case]
 
 
 def random_pairs(seed: int, classes: int, absent: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,8 +39,8 @@ def count(predicted: np.ndarray, target: np.ndarray, classes: int) -> SemanticMe
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_recorded_figures(case: str, shared: Path) -> None:
-    predicted, target, facts = recorded(shared, case)
+def test_recorded_figures(case: str, recorded: Path) -> None:
+    predicted, target, facts = pair(recorded, case)
     if case == "nc11_pred_contains_255":  # the reference drops predictions out of range; ours counts them as errors
         target = np.where(predicted == 255, 255, target).astype(np.uint8)
     metrics = count(predicted, target, facts["nc"])
@@ -59,8 +58,8 @@ def test_recorded_figures(case: str, shared: Path) -> None:
         assert (row["IoU"], row["mIoU"]) == pytest.approx((fact["IoU"], fact["mIoU"]), abs=1e-5)
 
 
-def test_predictions_out_of_range_cost_their_class(shared: Path) -> None:
-    predicted, target, facts = recorded(shared, "nc11_pred_contains_255")
+def test_predictions_out_of_range_cost_their_class(recorded: Path) -> None:
+    predicted, target, facts = pair(recorded, "nc11_pred_contains_255")
     metrics = count(predicted, target, 11)
     outside = (predicted == 255) & (target != 255)
     right = (predicted == target) & (target != 255)
@@ -97,8 +96,8 @@ def test_cityscapes_definition(classes: int, absent: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("case", ["nc11", "nc19_absent_gt_classes", "nc11_pred_contains_255"])
-def test_cityscapes_definition_on_recorded_pairs(case: str, shared: Path) -> None:
-    predicted, target, facts = recorded(shared, case)
+def test_cityscapes_definition_on_recorded_pairs(case: str, recorded: Path) -> None:
+    predicted, target, facts = pair(recorded, case)
     scores = cityscapes(predicted, target, facts["nc"])
     assert count(predicted, target, facts["nc"]).miou_present == pytest.approx(np.nanmean(scores), abs=1e-9)
 

@@ -1,11 +1,12 @@
 """Checkpoints of the public distribution give the outputs, the maps and the scores that were recorded with it.
 
-Facts and tolerances: ../shared/design/INTEROP.md. The recordings are not part of a clone.
+A small part of the recordings is in `recorded/`; tests of the rest skip in a clone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -39,18 +40,28 @@ def _load(shared: Path, name: str) -> YOLO:
     return YOLO(shared / "interop" / "ckpt" / f"{name}.pt")
 
 
+def _compare_outputs(checkpoint: Path, images: np.ndarray, expected: Mapping[str, np.ndarray], atol: float) -> None:
+    """Compare what a network returns in evaluation, in training, and fused."""
+    inputs, model = torch.from_numpy(images).float() / 255, YOLO(checkpoint).model
+    with torch.no_grad():
+        np.testing.assert_allclose(model.eval()(inputs).numpy(), expected["eval"], atol=atol)
+        for output, part in zip(model.train()(inputs), ("train[0]", "train[1]"), strict=True):
+            np.testing.assert_allclose(output.numpy(), expected[part], atol=atol)
+        fused = YOLO(checkpoint).fuse(verbose=False).model.eval()
+        np.testing.assert_allclose(fused(inputs).numpy(), expected["fused"], atol=atol)
+
+
+def test_raw_outputs_of_the_recorded_checkpoint(recorded):
+    expected = np.load(recorded / "yolo26n-sem-rand__b.npz")
+    _compare_outputs(recorded / "yolo26n-sem-rand.pt", expected["images"], expected, 2e-3)
+
+
 @pytest.mark.parametrize("inputs", ["a", "b"])
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_raw_outputs(shared, name, inputs):
-    recorded = np.load(shared / "interop" / "io" / f"{name}__{inputs}.npz")
-    images = torch.from_numpy(np.load(shared / "interop" / "io" / "inputs_u8.npz")[f"x_{inputs}"]).float() / 255
-    model, atol = _load(shared, name).model, CHECKPOINTS[name]
-    with torch.no_grad():
-        np.testing.assert_allclose(model.eval()(images).numpy(), recorded["eval"], atol=atol)
-        for output, part in zip(model.train()(images), ("train[0]", "train[1]"), strict=True):
-            np.testing.assert_allclose(output.numpy(), recorded[part], atol=atol)
-        fused = _load(shared, name).fuse(verbose=False).model.eval()
-        np.testing.assert_allclose(fused(images).numpy(), recorded["fused"], atol=atol)
+    images = np.load(shared / "interop" / "io" / "inputs_u8.npz")[f"x_{inputs}"]
+    expected = np.load(shared / "interop" / "io" / f"{name}__{inputs}.npz")
+    _compare_outputs(shared / "interop" / "ckpt" / f"{name}.pt", images, expected, CHECKPOINTS[name])
 
 
 @pytest.mark.parametrize("case", PREDICTIONS)

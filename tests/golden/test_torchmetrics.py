@@ -46,8 +46,8 @@ def compare(predicted: np.ndarray, target: np.ndarray, num_classes: int) -> None
 
 
 @pytest.mark.parametrize("case", RECORDED)
-def test_recorded_pairs(case: str, shared: Path) -> None:
-    pairs = np.load(shared / "interop" / "pre_post" / "metrics_pairs.npz")
+def test_recorded_pairs(case: str, recorded: Path) -> None:
+    pairs = np.load(recorded / "metrics_pairs.npz")
     compare(pairs[f"{case}_pred"], pairs[f"{case}_gt"], RECORDED[case])
 
 

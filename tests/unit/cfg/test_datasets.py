@@ -35,8 +35,8 @@ def test_there_are_the_datasets_that_were_promised():
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "cityscapes8", "ade20k"])
-def test_a_description_says_what_the_reference_says(shared, name):
-    facts = json.loads((shared / "interop" / "datasets.json").read_text())[name]
+def test_a_description_says_what_the_reference_says(recorded, name):
+    facts = json.loads((recorded / "datasets.json").read_text())[name]
     data = _load(name)
     for key in ("path", "train", "val", "test", "masks_dir", "download"):
         assert data.get(key) == facts[key], key

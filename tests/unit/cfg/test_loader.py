@@ -92,10 +92,10 @@ def test_a_missing_file_is_named():
         get_cfg({"cfg": "nowhere.yaml"})
 
 
-def test_the_list_of_the_reference_loads_without_a_word(shared, write, caplog):
+def test_the_list_of_the_reference_loads_without_a_word(recorded, write, caplog):
     """A run's args.yaml of the reference holds all its options at once."""
     caplog.set_level(logging.WARNING, logger="ultralytics")
-    facts = json.loads((shared / "interop" / "cfg.json").read_text(encoding="utf-8"))["arguments"]
+    facts = json.loads((recorded / "cfg.json").read_text(encoding="utf-8"))["arguments"]
     options = read_options(write(YAML.dump({name: fact["default"] for name, fact in facts.items()})))
     assert get_cfg(options).replace(task=None) == Config()
     assert caplog.records == []

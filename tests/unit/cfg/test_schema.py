@@ -11,22 +11,22 @@ from ultralytics.cfg.validate import coerce
 
 
 @pytest.fixture
-def recorded(shared):
-    return json.loads((shared / "interop" / "cfg.json").read_text(encoding="utf-8"))
+def reference(recorded):
+    return json.loads((recorded / "cfg.json").read_text(encoding="utf-8"))
 
 
-def test_defaults_are_those_of_the_reference(recorded):
+def test_defaults_are_those_of_the_reference(reference):
     ours = {**{name: option.default for name, option in OPTIONS.items()}, **INERT}
-    theirs = {name: facts["default"] for name, facts in recorded["arguments"].items()}
+    theirs = {name: facts["default"] for name, facts in reference["arguments"].items()}
     theirs["task"] = None  # the reference starts from a task this package does not have
     assert {name: ours[name] for name in theirs} == theirs
     assert {name: type(ours[name]) for name in theirs} == {name: type(value) for name, value in theirs.items()}
 
 
-def test_ranges_of_the_reference_are_kept(recorded):
-    fractions = [name for name, facts in recorded["arguments"].items() if facts["validated_as"] == "fraction [0,1]"]
+def test_ranges_of_the_reference_are_kept(reference):
+    fractions = [name for name, facts in reference["arguments"].items() if facts["validated_as"] == "fraction [0,1]"]
     assert {OPTIONS[name].maximum for name in fractions if name in OPTIONS} == {1}
-    for name, facts in recorded["arguments"].items():
+    for name, facts in reference["arguments"].items():
         if facts["minimum"] is not None:
             assert OPTIONS[name].minimum == facts["minimum"]
 

@@ -31,8 +31,8 @@ def test_the_file_is_where_it_is_expected(file, tmp_path, monkeypatch):
     assert settings.file == tmp_path / "xdg" / "Ultralytics" / "settings.json"
 
 
-def test_keys_and_types_are_those_of_the_reference(shared, file):
-    facts = json.loads((shared / "interop" / "cfg.json").read_text(encoding="utf-8"))
+def test_keys_and_types_are_those_of_the_reference(recorded, file):
+    facts = json.loads((recorded / "cfg.json").read_text(encoding="utf-8"))
     assert {key: type(value).__name__ for key, value in settings.items()} == facts["settings_defaults_types"]
     assert settings["settings_version"] == facts["settings_version"]
 

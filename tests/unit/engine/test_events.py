@@ -11,8 +11,8 @@ from ultralytics.engine.events import EVENTS, CallbackList
 from ultralytics.errors import ConfigError
 
 
-def test_events_are_those_users_know(shared: Path) -> None:
-    assert list(EVENTS) == json.loads((shared / "interop/events.json").read_text())["all_events"]
+def test_events_are_those_users_know(recorded: Path) -> None:
+    assert list(EVENTS) == json.loads((recorded / "events.json").read_text())["all_events"]
 
 
 def test_functions_run_in_order_with_the_subject() -> None:

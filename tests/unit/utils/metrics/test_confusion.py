@@ -136,9 +136,8 @@ def test_recorded_counts_are_continued(confusion: ConfusionMatrix) -> None:
 @pytest.mark.parametrize(
     "case", ["nc11", "nc19_absent_gt_classes", "nc1_binary", "nc11_all_ignored", "nc11_pred_contains_255"]
 )
-def test_recorded_pairs(case: str, shared: Path) -> None:
-    folder = shared / "interop/pre_post"
-    pairs, facts = np.load(folder / "metrics_pairs.npz"), json.loads((folder / "metrics.json").read_text())[case]
+def test_recorded_pairs(case: str, recorded: Path) -> None:
+    pairs, facts = np.load(recorded / "metrics_pairs.npz"), json.loads((recorded / "metrics.json").read_text())[case]
     predicted, target, matrix = (pairs[f"{case}_{part}"] for part in ("pred", "gt", "matrix"))
     confusion = ConfusionMatrix(facts["nc"])
     confusion.update(predicted, target)

@@ -139,6 +139,13 @@ def test_nothing_to_do_costs_no_copy():
     assert letterbox(image, LetterboxGeometry.fit((32, 64), (32, 64))) is image
 
 
+@pytest.mark.parametrize(("name", "target"), [("odd_640", (640, 640)), ("odd_360x480", (384, 480))])
+def test_equals_the_recorded_inputs_of_an_odd_image(recorded, name, target):
+    facts = np.load(recorded / "letterbox.npz")
+    boxed = letterbox(facts["image"], LetterboxGeometry.fit(facts["image"].shape[:2], target, minimal=True))
+    np.testing.assert_array_equal(boxed[..., ::-1].transpose(2, 0, 1), facts[name])
+
+
 def test_equals_recorded_prediction_inputs(shared):
     folder = shared / "interop" / "pre_post"
     compared = 0
