@@ -119,3 +119,47 @@ def test_results_ask_any_payload(payload: Payload) -> None:
     assert result.plot().shape == (*payload.orig_shape, 3)
     assert isinstance(result.numpy().masks.data, np.ndarray)
     assert json.loads(result.to_geojson())["type"] == "FeatureCollection"
+
+
+class Score(Payload):
+    """A payload of another package: one number."""
+
+    def __init__(self, data: torch.Tensor | np.ndarray, orig_shape: tuple[int, int]) -> None:
+        self.data, self.orig_shape = data, orig_shape
+
+    def map(self, function: Callable) -> Score:
+        return Score(function(self.data), self.orig_shape)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: object) -> Score:
+        return Score(np.atleast_1d(self.numpy().data[index]), self.orig_shape)
+
+    def draw(self, canvas: Annotator, style: Style) -> None:
+        canvas.image[:] = 7
+
+    def rows(self, names: dict[int, str], *, normalize: bool) -> list[dict]:
+        return [{"score": float(value)} for value in self.numpy().data]
+
+    def describe(self, names: dict[int, str]) -> str:
+        return f"score {float(self.numpy().data[0]):.1f}"
+
+
+def test_results_hold_a_payload_of_another_package_under_its_own_name() -> None:
+    score = Score(torch.tensor([0.5]), (2, 3))
+    result = Results(np.zeros((2, 3, 3), np.uint8), "a.jpg", {}, score=score)
+    assert result.score is score
+    assert result.numpy().score.data[0] == 0.5
+    assert result.verbose() == "score 0.5"
+    assert result.summary() == [{"score": 0.5}]
+    assert (result.plot() == 7).all()
+    assert "score" not in result.new().payloads
+
+
+def test_results_refuse_what_is_no_payload_and_names_that_are_taken() -> None:
+    image = np.zeros((2, 3, 3), np.uint8)
+    with pytest.raises(TypeError, match="score=float"):
+        Results(image, "a.jpg", {}, score=0.5)
+    with pytest.raises(TypeError, match="'plot'"):
+        Results(image, "a.jpg", {}, plot=Score(np.zeros(1), (2, 3)))

@@ -123,6 +123,10 @@ class Payload(ABC):
     def describe(self, names: Mapping[int, str]) -> str:
         """Say in a few words what was found."""
 
+    def with_names(self, names: Mapping[int, str]) -> Self:
+        """Return this payload knowing class names, unless it has its own or needs none."""
+        return self
+
     def shapes(self, names: Mapping[int, str], *, simplify: float = 0.0, min_area: float = 0.0) -> list[Shape]:
         """List the areas found as polygons; a payload without areas has none."""
         return []

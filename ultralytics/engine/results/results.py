@@ -44,11 +44,10 @@ class Results:
         orig_img: (H, W, C) image as read, BGR.
         path: where it came from.
         names: class names by id.
-        boxes: boxes found.
-        masks: masks of single objects.
-        semantic_mask: class of every pixel; a bare (H, W) array of ids will do.
         speed: milliseconds by phase.
         palette: colours of the dataset, for `resolve_palette`; None uses the default ones.
+        payloads: what was found, each under the name of its attribute: `boxes`, `masks`, `semantic_mask` (of which a
+            bare (H, W) array of ids will do), or a name that a task of another package gives.
 
     Example:
         >>> image = np.zeros((2, 3, 3), np.uint8)
@@ -76,11 +75,9 @@ class Results:
         path: str,
         names: Mapping[int, str] | Sequence[str],
         *,
-        boxes: Payload | None = None,
-        masks: Payload | None = None,
-        semantic_mask: SemanticMask | Array | None = None,
         speed: Mapping[str, float | None] | None = None,
         palette: PaletteLike | None = None,
+        **payloads: Payload | Array | None,
     ) -> None:
         self.orig_img = orig_img
         self.orig_shape: tuple[int, int] = (int(orig_img.shape[0]), int(orig_img.shape[1]))
@@ -94,7 +91,7 @@ class Results:
         self.boxes: Payload | None = None
         self.masks: Payload | None = None
         self.semantic_mask: SemanticMask | None = None
-        self.update(boxes=boxes, masks=masks, semantic_mask=semantic_mask)
+        self.update(**payloads)
 
     def __repr__(self) -> str:
         found = "; ".join(f"{name}: {payload.describe(self.names)}" for name, payload in self.payloads.items())
@@ -103,24 +100,24 @@ class Results:
     @property
     def payloads(self) -> dict[str, Payload]:
         """What this result holds, by attribute name."""
-        held = ((name, getattr(self, name)) for name in _PAYLOADS)
-        return {name: payload for name, payload in held if payload is not None}
+        return {name: value for name, value in vars(self).items() if isinstance(value, Payload)}
 
-    def update(
-        self,
-        boxes: Payload | None = None,
-        masks: Payload | None = None,
-        semantic_mask: SemanticMask | Array | None = None,
-    ) -> None:
-        """Replace the payloads that are given."""
-        if boxes is not None:
-            self.boxes = boxes
-        if masks is not None:
-            self.masks = masks
-        if semantic_mask is not None:
-            if not isinstance(semantic_mask, SemanticMask):
-                semantic_mask = SemanticMask(semantic_mask, self.orig_shape)
-            self.semantic_mask = semantic_mask.with_names(self.names)
+    def update(self, **payloads: Payload | Array | None) -> None:
+        """Replace the payloads that are given.
+
+        Raises:
+            TypeError: a value is no payload, or its name is taken by something else.
+        """
+        for name, payload in payloads.items():
+            if payload is None:
+                continue
+            if name == "semantic_mask" and not isinstance(payload, Payload):
+                payload = SemanticMask(payload, self.orig_shape)
+            if not isinstance(payload, Payload):
+                raise TypeError(f"{name}={type(payload).__name__} is not a payload. Subclass `Payload` to hold it.")
+            if name not in _PAYLOADS and hasattr(type(self), name):
+                raise TypeError(f"A payload cannot be called '{name}': `Results` has an attribute of that name.")
+            setattr(self, name, payload.with_names(self.names))
 
     def new(self) -> Self:
         """Return a result of the same image that holds nothing."""
