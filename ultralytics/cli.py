@@ -253,7 +253,7 @@ def _check(command: Command) -> int:
     if not options.get("data"):
         raise ConfigError("Which dataset? yolo check data=dataset.yaml. For the state of this package: yolo checks")
     diagnose = get_task(command.task or DEFAULT_TASK).resolve("doctor")
-    report = diagnose(options["data"], label_map=options.get("label_map"), fix=fix)
+    report = diagnose(options["data"], label_map=options.get("label_map"), strict=options.get("strict", False), fix=fix)
     print(report.text(verbose=options.get("verbose", False)))
     return 0 if report.ok else 1
 
@@ -353,7 +353,7 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "check": Subcommand(
         _check,
         "what is wrong with a dataset: yolo check data=dataset.yaml; fix=true writes a repaired YAML beside it",
-        keys=("data", "label_map", "verbose"),
+        keys=("data", "label_map", "strict", "verbose"),
     ),
     "convert": Subcommand(
         _convert, "bring a dataset into the layout needed here: yolo convert NAME key=value ...", takes_words=True

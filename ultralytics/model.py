@@ -198,7 +198,7 @@ class YOLO(NetworkHandle, CallbackOwner):
         backend = self._backend(config)  # before a dataset may be made or fetched: its device may not be here
         if backend.imgsz is not None:
             config = config.replace(imgsz=list(backend.imgsz), rect=False)
-        spec = DatasetSpec.load(config.data or self._spec.default_data)
+        spec = DatasetSpec.load(config.data or self._spec.default_data, strict=config.strict)
         if len(spec.names) != self.model.nc:
             raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
         role: Any = validator or self._spec.resolve("validator")

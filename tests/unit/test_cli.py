@@ -105,7 +105,7 @@ class Report:
         return "three masks are missing" + (" (all are named)" if verbose else "")
 
 
-def look(data: str, *, label_map: str | None = None, fix: bool = False) -> Report:
+def look(data: str, *, label_map: str | None = None, strict: bool = False, fix: bool = False) -> Report:
     """Stand in for a task's doctor: the name of the dataset says what happens."""
     failures = {
         "interrupted": KeyboardInterrupt(),
@@ -136,7 +136,7 @@ def probe(monkeypatch):
         ("data=broken", 1, "error: The masks of 'broken' are pictures."),
         ("data=full", 1, "error: [Errno 28] No space left on device: '/data/x.png'"),
         ("data=bug", 70, "internal error: ZeroDivisionError: division by zero"),
-        ("epochs=3", 2, "error: 'yolo check' takes data, label_map, verbose and fix, not epochs."),
+        ("epochs=3", 2, "error: 'yolo check' takes data, label_map, strict, verbose and fix, not epochs."),
         ("label_map=auto", 2, "error: Which dataset?"),
     ],
 )

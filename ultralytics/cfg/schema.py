@@ -110,6 +110,7 @@ class Config:
     amp: bool | str = _train(True, "mixed precision on GPUs, or its type", choices=("fp16", "bf16"))
     val: bool = _train(True, "validate after each epoch")
     plots: bool = _train(True, "draw curves, previews and matrices", modes=("train", "val"))
+    strict: bool = _train(False, "stop where images or labels would be left out", modes=MODES[:2])
     label_map: str | None = _train(None, "auto: repair labels such as 0/255", choices=("auto",), modes=MODES[:2])
 
     optimizer: str = _optim("auto", "what takes the steps; auto: by their number", choices=_OPTIMIZERS)

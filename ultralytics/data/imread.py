@@ -18,6 +18,7 @@ from PIL import Image
 from ultralytics.data import tiff
 from ultralytics.data.description.headers import Header, read_header
 from ultralytics.errors import ImageError, MissingFile
+from ultralytics.utils.files import read_regular
 
 IMG_FORMATS = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
@@ -155,7 +156,7 @@ def read_bytes(path: Path) -> bytes:
         ImageError: the system refuses to read it.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise MissingFile(f"'{path}' does not exist.") from error
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ultralytics.errors import DatasetError
+from ultralytics.utils.files import read_regular
 
 _TOLERANCE = 0.01  # label tools write 1.00001; anything further out is a mistake
 _MAX_CLASS = 65533  # ids are 16 bits; the last two have meanings of their own
@@ -38,7 +39,7 @@ def read_polygons(path: Path) -> tuple[list[Polygon], list[str]]:
         DatasetError: the file is no text, or a row cannot be understood.
     """
     try:
-        rows = path.read_text(encoding="utf-8-sig").splitlines()
+        rows = read_regular(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError(f"'{path}' is not a text file.") from error
     except OSError as error:

@@ -23,6 +23,7 @@ import numpy as np
 from ultralytics.data import tiff
 from ultralytics.data.imread import read_image, usual_depth, wrong_channels
 from ultralytics.errors import ImageError
+from ultralytics.utils.files import is_special
 from ultralytics.utils.imports import available
 
 if TYPE_CHECKING:
@@ -241,6 +242,8 @@ def open_raster(path: str | Path, channels: int = 3) -> Raster:
         ...     corner = raster.read((slice(0, 512), slice(0, 512)))
     """
     path = Path(path)
+    if is_special(path):
+        raise ImageError(f"'{path}' is a pipe, socket or device, not a file.")
     if path.suffix.lower() == ".npy" and path.is_file():
         return _open_array(path, channels) or ArrayRaster(read_image(path, channels))
     page = _windowable_page(path) if path.suffix.lower() in _TIFF else None

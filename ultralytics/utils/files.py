@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,26 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that a crash or a full disk leaves either the old content or the new one."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def is_special(path: str | Path) -> bool:
+    """Tell a named pipe, socket or device, whose opening may wait for ever, from a file, a folder or nothing."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - Path.stat is the same in more steps, and this is asked of every image
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def read_regular(path: Path) -> bytes:
+    """Read a whole file, but nothing that is a pipe, socket or device.
+
+    Raises:
+        OSError: it cannot be read, or is something special; `strerror` says what.
+    """
+    if is_special(path):
+        raise OSError(errno.EINVAL, "it is a pipe, socket or device, not a file", str(path))
+    return path.read_bytes()
 
 
 def sha256(path: str | Path) -> str:

@@ -11,15 +11,40 @@ from ultralytics.errors import ConfigError, MissingFile
 from ultralytics.utils.files import write_atomic
 
 _MAX_BYTES = 16 << 20
+_MERGE = "tag:yaml.org,2002:merge"
 _MAX_ALIASES = 64  # a description needs a handful of aliases; nested ones can expand to billions of items
+
+
+class _UniqueKeys(yaml.constructor.BaseConstructor):
+    """Refuses a key which occurs twice in a mapping: the first value would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+                continue
+            key, line = self.construct_object(key_node), key_node.start_mark.line + 1
+            if key in lines:
+                problem = f"the key {key_node.value!r} is given twice, in the lines {lines[key]} and {line}. Keep one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+class _Loader(_UniqueKeys, yaml.SafeLoader):
+    """Reads plain data."""
+
+
+class _TextLoader(_UniqueKeys, yaml.BaseLoader):
+    """Reads every number, boolean and null as the text that is written."""
 
 
 class YAML:
     """Load and save YAML files."""
 
     @staticmethod
-    def load(path: str | Path) -> dict[str, Any]:
-        """Read a YAML file whose top level is a mapping.
+    def load(path: str | Path, *, as_text: bool = False) -> dict[str, Any]:
+        """Read a YAML file whose top level is a mapping; `as_text` leaves numbers, `no` and `null` as written.
 
         UTF-8 and UTF-16 with a byte-order mark are understood. Only plain data is built; tags that would create
         objects are refused.
@@ -35,19 +60,19 @@ class YAML:
             raise ConfigError(
                 f"'{path}' is larger than {_MAX_BYTES:,} bytes, the most that a YAML description may have."
             )
-        data = YAML.parse(_decode(path.read_bytes(), path), str(path))
+        data = YAML.parse(_decode(path.read_bytes(), path), str(path), as_text=as_text)
         if not isinstance(data, dict):
             raise ConfigError(f"'{path}' holds a {type(data).__name__}, not a mapping of keys to values.")
         return data
 
     @staticmethod
-    def parse(text: str, name: str = "YAML text") -> Any:
+    def parse(text: str, name: str = "YAML text", *, as_text: bool = False) -> Any:
         """Read YAML text as plain data; `name` is what errors call it."""
         try:
             aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
             if aliases > _MAX_ALIASES:
                 raise ConfigError(f"'{name}' uses {aliases} aliases, more than the {_MAX_ALIASES} allowed.")
-            return yaml.safe_load(text)
+            return yaml.load(text, Loader=_TextLoader if as_text else _Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,10 @@ def test_rounding_beyond_the_border_is_clipped(tmp_path):
 def test_a_row_that_cannot_be_meant_refuses_the_file(tmp_path, text, message):
     with pytest.raises(DatasetError, match=message):
         _read(tmp_path, text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(DatasetError, match="pipe, socket or device"):
+        read_polygons(tmp_path / "a.txt")

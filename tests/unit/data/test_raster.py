@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -255,3 +256,11 @@ def test_a_result_goes_back_to_its_place(tmp_path: Path, rio: object) -> None:
     assert corners.min(0).tolist() == [400_005.0, 5_799_998.0]
     assert corners.max(0).tolist() == [400_008.0, 5_799_999.0]
     assert "crs" not in json.loads(result.to_geojson(transform=(1, 0, 0, 0, 1, 0)))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.png"])
+def test_a_pipe_is_never_opened(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ImageError, match="pipe, socket or device"), open_raster(tmp_path / name):
+        pass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import stat
 import sys
 from pathlib import Path
 
 import pytest
 
-from ultralytics.utils.files import disk_size, increment_path, replacing, sha256, write_atomic
+from ultralytics.utils.files import disk_size, increment_path, is_special, read_regular, replacing, sha256, write_atomic
 
 
 def test_folders_are_numbered_behind_the_last(tmp_path: Path) -> None:
@@ -77,3 +78,16 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
     assert disk_size(tmp_path) == disk_size(tmp_path / "a") == 8
     assert disk_size(tmp_path / "a" / "one") == 3
     assert disk_size(tmp_path / "c") == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no sockets in folders")
+def test_only_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the names of sockets are short
+    (tmp_path / "a").write_bytes(b"x")
+    assert read_regular(tmp_path / "a") == b"x"
+    assert not any(map(is_special, (tmp_path / "a", tmp_path, tmp_path / "nothing")))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s")
+        assert is_special(tmp_path / "s")
+        with pytest.raises(OSError, match="pipe, socket or device"):
+            read_regular(tmp_path / "s")

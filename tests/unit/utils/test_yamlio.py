@@ -67,3 +67,21 @@ def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
         file.truncate((16 << 20) + 1)
     with pytest.raises(ConfigError, match="larger than"):
         YAML.load(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a: 1\nb: 2\na: 3\n", (1, 3)),
+        ("names:\n  0: road\n  1: car\n  0: sky\n", (2, 4)),
+        ("a: {b: 1, b: 1}\n", (1, 1)),
+        ("a: [{b: 1,\n b: 2}]\n", (1, 2)),
+    ],
+)
+def test_a_key_that_occurs_twice_is_an_error_with_both_lines(text: str, lines: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match=f"twice, in the lines {lines[0]} and {lines[1]}"):
+        YAML.parse(text)
+
+
+def test_keys_that_a_merge_overrides_are_not_given_twice() -> None:
+    assert YAML.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")["b"] == {"x": 3, "y": 2}

@@ -15,7 +15,7 @@ from ultralytics.data.description.locate import polygon_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import DatasetError, ImageError, MissingFile
 from ultralytics.utils import YAML
-from ultralytics.utils.files import write_atomic
+from ultralytics.utils.files import read_regular, write_atomic
 from ultralytics.utils.parallel import in_threads
 
 Color = tuple[int, int, int]
@@ -87,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DatasetError: it is not JSON, or no object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_regular(path).decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise MissingFile(f"'{path}' does not exist.") from error
     except (OSError, ValueError, RecursionError) as error:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ultralytics.errors import ConfigError, DatasetError
 from ultralytics.utils import LOGGER, YAML
 
@@ -34,15 +32,16 @@ def read_description(file: Path) -> dict[str, Any]:
         DatasetError: it is not a YAML mapping; the message names file and line.
     """
     try:
-        raw = YAML.load(file)
+        raw, written = YAML.load(file), YAML.load(file, as_text=True)
     except ConfigError as error:
         raise DatasetError(str(error)) from error
-    # The base loader resolves no types. The file has just been checked for size, encoding and alias bombs.
-    written = yaml.load(file.read_bytes(), Loader=yaml.BaseLoader)
     raw.update((key, written[key]) for key in ("names", "colors") if raw.get(key) is not None)
     description = {}
     for key, value in raw.items():
-        description[_ALIASES.get(key, key)] = value
+        name = _ALIASES.get(key, key)
+        if name in description:
+            raise DatasetError(f"'{file}': '{name}' is given twice, as '{key}' is another word for it. Keep one.")
+        description[name] = value
     for key in description.keys() - set(KEYS):
         near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8)
         near = near or [known for known in KEYS if known.startswith(f"{key}_")]
@@ -114,13 +113,15 @@ def class_names(value: Any) -> dict[int, str]:
         value = dict(enumerate(value))
     if not isinstance(value, dict) or not value:
         raise _refusal(value, "a list of names or a mapping 'id: name'")
-    names = {}
+    names: dict[int, str] = {}
     for key, name in value.items():
         number = _as_int(key)
         if number is None:
             raise ValueError(f"the class id {key!r} is not a whole number.")
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"class {number} has no name.")
+        if number in names:
+            raise ValueError(f"class {number} is given twice, as '{names[number]}' and as '{name}'.")
         names[number] = name.strip()
     missing = sorted(set(range(len(names))) - names.keys())
     if missing:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS
 from ultralytics.errors import DatasetError
+from ultralytics.utils.files import read_regular
 
 _PICTURES = IMG_FORMATS | {"gif"}  # a GIF is listed so that the scan can say why it is not usable, or use it
 _WILDCARDS = frozenset("*?[")
+_VOC_IMAGES = "JPEGImages"
 BESIDE = "."
 """Name of the labels' folder where labels lie beside their images."""
 
@@ -31,26 +33,32 @@ def exists(source: Path) -> bool:
     return next(_expand(source), None) is not None if is_glob(source) else source.exists()
 
 
-def list_images(source: Path, root: Path) -> list[Path]:
+def list_images(source: Path, root: Path, images_dir: str = "images") -> list[Path]:
     """List the images of one source in the order of their names, or of the list file.
 
     Args:
         source: folder (searched with its subfolders), `.txt` list, glob, or image file.
         root: folder against which a list file's entries are tried after the list's own folder.
+        images_dir: folder in it that is tried last.
 
     Raises:
-        DatasetError: there is no such thing, or a list names a missing file.
+        DatasetError: there is no such thing.
     """
     if is_glob(source):
-        found = sorted(_expand(source))
-        return [image for path in found for image in (_walk(path) if path.is_dir() else [path]) if _is_picture(image)]
+        found = [image for path in sorted(_expand(source)) for image in (_walk(path) if path.is_dir() else [path])]
+        return [image for image in found if _is_picture(image) and image.is_file()]
     if source.is_dir():
         return list(_walk(source))
-    if source.suffix.lower() == ".txt":
-        return list(_read_list(source, root))
+    if is_list(source):
+        return read_list(source, root, images_dir)[0]
     if source.is_file():
         return [source]
     raise DatasetError(f"'{source}' does not exist.")
+
+
+def is_list(source: Path) -> bool:
+    """Tell a text file that names images from an image."""
+    return source.suffix.lower() == ".txt"
 
 
 def _expand(pattern: Path) -> Iterator[Path]:
@@ -76,27 +84,61 @@ def _walk(folder: Path) -> Iterator[Path]:
         stems = {Path(name).stem for name in pictures}
         arrays = (name for name in files if suffix(name) in ARRAY_FORMATS and Path(name).stem not in stems)
         for name in sorted([*pictures, *arrays]):
-            yield Path(parent, name)
+            if (path := Path(parent, name)).is_file():  # a named pipe would be waited for without end
+                yield path
 
 
-def _read_list(file: Path, root: Path) -> Iterator[Path]:
-    """Read a list of image paths: absolute, or relative to the list's folder or to the dataset."""
+def read_list(file: Path, root: Path, images_dir: str = "images") -> tuple[list[Path], list[str]]:
+    """Read a list of images: a path or the stem of a name in each row; blank rows and those after a `#` do not count.
+
+    Entries are absolute, or relative to the list's folder, to the dataset, or to its folder of images. Separators may
+    be those of Windows.
+
+    Returns:
+        The images, each once, and a sentence for each entry that names no file.
+
+    Raises:
+        DatasetError: there is no such list, or it cannot be read.
+    """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        data = read_regular(file)
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        lines = data.decode(encoding).splitlines()
     except FileNotFoundError as error:
         raise DatasetError(f"The list '{file}' does not exist.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"The list '{file}' cannot be read: {error}.") from error
+    bases = dict.fromkeys((file.parent, root, root / images_dir, root / _VOC_IMAGES))
+    stems: dict[Path, dict[str, str]] = {}
+    images: dict[Path, None] = {}
+    missing = []
     for number, line in enumerate(lines, start=1):
         entry = line.strip()
         if not entry:
             continue
-        for base in (file.parent, root):
-            if (base / entry).is_file():
-                yield base / entry
-                break
-        else:
-            raise DatasetError(f"'{file}', line {number}: '{entry}' is neither in '{file.parent}' nor in '{root}'.")
+        if image := _find_entry(entry, bases, stems):
+            images[image] = None
+        elif not entry.startswith("#"):
+            text = f"'{file}', line {number}: '{entry}' is neither in '{file.parent}' nor in '{root}'."
+            missing.append(text)
+    return list(images), missing
+
+
+def _find_entry(entry: str, bases: Iterable[Path], stems: dict[Path, dict[str, str]]) -> Path | None:
+    """Find what a row of a list names; `stems` keeps the names of folders that were looked through."""
+    for text in dict.fromkeys((entry, entry.replace("\\", "/"))):
+        for base in bases:
+            path = base / text
+            if path.is_file():
+                return path
+            if _is_picture(path) or not path.parent.is_dir():
+                continue
+            if path.parent not in stems:
+                pictures = (image for image in sorted(path.parent.iterdir(), reverse=True) if _is_picture(image))
+                stems[path.parent] = {image.stem: image.name for image in pictures}
+            if name := stems[path.parent].get(path.name):
+                return path.with_name(name)
+    return None
 
 
 class LabelFinder:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics.data.description.listing import LabelFinder, exists, list_images
+from ultralytics.data.description.listing import LabelFinder, exists, is_list, list_images, read_list
 from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS
 from ultralytics.errors import DatasetError
 
@@ -53,6 +53,7 @@ class DatasetSpec:
         threshold: grey level, 1 to 255, from which on a pixel of a mask is of class 1, else 0; None if masks hold ids.
         display: (red, green, blue) of each class, for drawing; may be empty.
         class_weights: weight of each class that the dataset's owner recommends.
+        strict: whether an image that cannot be used is an error rather than left out.
     """
 
     title: str
@@ -73,14 +74,16 @@ class DatasetSpec:
     threshold: int | None = None
     display: tuple[tuple[int, int, int], ...] = ()
     class_weights: tuple[float, ...] | None = None
+    strict: bool = False
 
     @classmethod
-    def load(cls, data: str | Path | DatasetSpec, *, fetch: bool = True) -> DatasetSpec:
+    def load(cls, data: str | Path | DatasetSpec, *, fetch: bool = True, strict: bool = False) -> DatasetSpec:
         """Read a dataset description and make sure that its files are there, downloading them where it says how.
 
         Args:
             data: YAML file, name of a packaged one ("camvid.yaml"), or a folder with `images` and `masks`.
             fetch: whether files that are not there may be downloaded or drawn.
+            strict: whether to stop where images would be left out.
 
         Raises:
             MissingFile: there is no such file or folder, nor a packaged dataset of that name; or its files are not
@@ -93,7 +96,8 @@ class DatasetSpec:
         """
         from ultralytics.data.description.locate import load_spec  # it builds DatasetSpec
 
-        return data if isinstance(data, DatasetSpec) else load_spec(data, fetch=fetch)
+        spec = data if isinstance(data, DatasetSpec) else load_spec(data, fetch=fetch)
+        return replace(spec, strict=True) if strict else spec
 
     @property
     def num_classes(self) -> int:
@@ -158,11 +162,18 @@ class DatasetSpec:
                 f"'{self.title}': the {split} images '{', '.join(missing)}' do not exist. "
                 f"Put the dataset there, or correct '{split}:'."
             )
-        images = list(dict.fromkeys(image for source in sources for image in list_images(source, self.root)))
+        images = list(
+            dict.fromkeys(image for source in sources for image in list_images(source, self.root, self.images_dir))
+        )
         if not images:
             formats = ", ".join(sorted(IMG_FORMATS))
             raise DatasetError(f"'{self.title}': no {split} image in '{sources[0]}'. Formats known: {formats}.")
         return images if self.uses_polygons else self.label_finder().without_labels(images)
+
+    def missing(self, split: str) -> list[str]:
+        """Say of each entry of a split's list files that names no image what it is; lists are used without them."""
+        lists = (source for source in self.sources.get(split, ()) if is_list(source) and source.is_file())
+        return [text for file in lists for text in read_list(file, self.root, self.images_dir)[1]]
 
     def label_finder(self) -> LabelFinder:
         """Make what finds the label file of an image."""

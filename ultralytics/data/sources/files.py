@@ -19,6 +19,7 @@ from ultralytics.data.sources.frame import Frame, FrameSource
 from ultralytics.data.sources.video import open_video
 from ultralytics.data.sources.web import fetch, is_url, shown
 from ultralytics.errors import DownloadError, ImageError, MissingFile, SourceError
+from ultralytics.utils.files import is_special, read_regular
 from ultralytics.utils.log import LOGGER
 
 LIST_FORMATS = frozenset({"txt", "csv"})
@@ -165,7 +166,7 @@ def files_of(path: Path, reading: ReadOptions) -> list[Item]:
 
     Raises:
         MissingFile: there is no such thing.
-        SourceError: it holds no image and no video.
+        SourceError: it holds no image and no video, or is no file.
     """
     if path.is_dir():
         inside = [file for file in path.iterdir() if not file.name.startswith(".")]
@@ -175,6 +176,8 @@ def files_of(path: Path, reading: ReadOptions) -> list[Item]:
         if path.suffix[1:].lower() in LIST_FORMATS:
             return _listed(path, reading)
         return [item_of(str(path), reading)]
+    if is_special(path):
+        raise SourceError(f"'{path}' is a pipe, socket or device. Give a file, a folder or an address.")
     if set("*?[") & set(str(path)):
         names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         found = [name for name in names if Path(name).is_file()]
@@ -209,15 +212,17 @@ def read_lines(path: Path) -> list[str]:
         SourceError: it is not a text file.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         raise SourceError(f"The list '{path}' cannot be read as text: {error}.") from error
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _beside(path: Path, row: str) -> str:
-    """Place a list's entry: beside the list, or else in the working folder."""
+    """Place a list's entry: beside the list, or else in the working folder; separators may be those of Windows."""
     entry = Path(row).expanduser()
+    if "\\" in row and not (entry.exists() or (path.parent / entry).exists()):
+        entry = Path(row.replace("\\", "/")).expanduser()
     beside = path.parent / entry
     return str(entry if entry.exists() and not beside.exists() else beside)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ultralytics.data.sources.web import is_url, shown
 from ultralytics.errors import ImageError, MissingFile, SourceError
+from ultralytics.utils.files import is_special
 
 _MAX_FPS = 1000.0
 _MOST_BROKEN = 100  # frames in a row
@@ -137,6 +138,8 @@ def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
 def _check_file(location: str) -> None:
     """Say what is wrong before OpenCV fails on it with nothing but "not opened", or crashes on the name."""
     path = Path(location)
+    if is_special(path):
+        raise ImageError(f"'{location}' is a pipe, socket or device, not a file.")
     if not path.is_file():
         raise MissingFile(f"'{location}' does not exist.")
     if not path.stat().st_size:

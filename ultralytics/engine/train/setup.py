@@ -126,7 +126,7 @@ class TrainingSetup:
         self.callbacks.run("on_pretrain_routine_start", self)
         seed_everything(self.args.seed + 1 + RANK)
         self.device = device
-        self.data = DatasetSpec.load(self.args.data or self.task.default_data)
+        self.data = DatasetSpec.load(self.args.data or self.task.default_data, strict=self.args.strict)
         self.check_data()
         self.fingerprint = {"dataset": self.data.title, "files": self.data.fingerprint()}
         self.memory_format = torch.contiguous_format if self.args.channels_last is False else torch.channels_last

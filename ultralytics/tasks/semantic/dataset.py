@@ -65,7 +65,7 @@ class SemanticDataset(BaseDataset):
         if fraction < 1:
             images = _subset(images, fraction, seed)
         found = survey(spec, split, images)
-        require_usable(found, spec.title)
+        require_usable(found, spec.title, strict=spec.strict)
         if found.problems:
             text = summarise(found.problems)
             LOGGER.warning(f"{len(found.pairs)} of {len(found.all_pairs)} {split} images are used.\n{text}")

@@ -105,12 +105,14 @@ def diagnose(
     *,
     label_map: str | Mapping[int, int | None] | None = None,
     fix: bool = False,
+    strict: bool = False,
 ) -> DoctorReport:
     """Look at the training and validation labels of a dataset.
 
     Args:
         data: the dataset; see `DatasetSpec.load`.
         label_map: "auto" applies the suggested repair, a mapping from raw ids to class ids is applied as it is.
+        strict: whether images that would be left out are an error.
         fix: write what would make the labels usable into a new YAML, and report on that; nothing that exists changes.
 
     Raises:
@@ -122,7 +124,7 @@ def diagnose(
         >>> report = diagnose("camvid.yaml")  # doctest: +SKIP
         >>> print(report.text())  # doctest: +SKIP
     """
-    spec = DatasetSpec.load(data)
+    spec = DatasetSpec.load(data, strict=strict)
     if isinstance(label_map, Mapping):
         spec = spec.with_mapping(label_map)
     elif label_map not in {None, "auto"}:
@@ -135,7 +137,7 @@ def diagnose(
             break
         keys |= report.repair
         written = write_repaired(report.spec, report.repair, over=written)
-        report = _look(DatasetSpec.load(written), repair=label_map == "auto")
+        report = _look(DatasetSpec.load(written, strict=strict), repair=label_map == "auto")
     if written:
         text = f"Repaired: {', '.join(keys)} written into a new dataset YAML, '{written}'. Use data={written}"
         report.problems.append(Finding("info", "repaired", text))

@@ -54,8 +54,9 @@ def file_findings(spec: DatasetSpec, surveys: Mapping[str, Survey], *, explained
             problem for problem in found.problems if problem.fatal and problem.kind not in {OUT_OF_RANGE, *explained}
         )
         if left_out:
-            severity = "warning" if found.pairs or unknown else "error"
-            yield Finding(severity, LEFT_OUT, f"{len(left_out)} of {count} {split} images cannot be used.", left_out)
+            severity = "warning" if (found.pairs or unknown) and not spec.strict else "error"
+            total = count + len(spec.missing(split))
+            yield Finding(severity, LEFT_OUT, f"{len(left_out)} of {total} {split} images cannot be used.", left_out)
         notes = tuple(problem for problem in found.problems if not problem.fatal)
         if notes:
             yield Finding("warning", "odd labels", f"{len(notes)} things about {split} labels are odd.", notes)

@@ -85,7 +85,7 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
     reader = LabelReader.from_spec(spec)
     facts = scan(pairs, LabelExaminer(reader, spec.channels), desc=f"looking at {split} labels")
     known = spec.known_ids()
-    problems: list[Problem] = []
+    problems = [Problem("listed image that is missing", pairs[0].image, text) for text in spec.missing(split)]
     usable: list[int] = []
     looked_up = 0
     for position, (pair, fact) in enumerate(zip(pairs, facts, strict=True)):
@@ -103,14 +103,17 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
     return Survey(split, *chosen, problems, pairs, facts)
 
 
-def require_usable(found: Survey, title: str) -> None:
-    """Raise if no image of a split can be used.
+def require_usable(found: Survey, title: str, *, strict: bool = False) -> None:
+    """Raise if no image of a split can be used, or, with `strict`, if one cannot.
 
     Raises:
         DatasetError: the message lists the reasons by kind.
     """
+    count = len(found.all_pairs)
+    left_out = [problem for problem in found.problems if problem.fatal]
+    if strict and left_out:
+        raise DatasetError(f"'{title}', strict=True: {found.split} images would be left out.\n{summarise(left_out)}")
     if not found.pairs:
-        count = len(found.all_pairs)
         reasons = summarise(found.problems)
         raise DatasetError(f"'{title}': none of the {count} {found.split} images can be used.\n{reasons}")
 

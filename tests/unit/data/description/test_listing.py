@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ultralytics.data.description.listing import LabelFinder, exists, hashed_split, list_images
+from ultralytics.data.description.listing import LabelFinder, exists, hashed_split, list_images, read_list
 from ultralytics.errors import DatasetError
 
 
@@ -64,11 +64,42 @@ def test_a_list_names_files_from_its_own_folder_or_the_dataset(tmp_path):
     assert [path.resolve() for path in found] == [first, second, third]
 
 
-def test_a_list_with_a_missing_file_names_the_line(tmp_path):
-    _touch(tmp_path, "a.png")
+def test_a_list_with_a_missing_file_gives_the_others_and_names_its_line(tmp_path):
+    (image,) = _touch(tmp_path, "a.png")
     (tmp_path / "train.txt").write_text("a.png\ngone.png\n")
-    with pytest.raises(DatasetError, match=r"train\.txt', line 2: 'gone\.png'"):
-        list_images(tmp_path / "train.txt", tmp_path)
+    images, missing = read_list(tmp_path / "train.txt", tmp_path)
+    assert images == list_images(tmp_path / "train.txt", tmp_path) == [image]
+    (text,) = missing
+    assert "train.txt', line 2: 'gone.png'" in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_may_come_from_any_editor(tmp_path, encoding):
+    first, second, odd = _touch(tmp_path, "images/a.png", "images/b ü.png", "#1.png")
+    rows = ["# a comment", "images/a.png", "", "  images\\b ü.png  ", "./images/a.png", str(first), "#1.png"]
+    (tmp_path / "train.txt").write_bytes("\r\n".join(rows).encode(encoding))
+    assert read_list(tmp_path / "train.txt", tmp_path) == ([first, second, odd], [])
+
+
+def test_a_list_of_stems_is_that_of_a_voc_dataset(tmp_path):
+    images = _touch(tmp_path, "JPEGImages/2007_000032.jpg", "JPEGImages/2007_000039.png")
+    (other,) = _touch(tmp_path, "photos/2008.1.jpg")
+    (file,) = _touch(tmp_path, "ImageSets/Segmentation/train.txt")
+    file.write_text("2007_000032\n2007_000039\n2008.1\n2009\n")
+    found, missing = read_list(file, tmp_path, "photos")
+    assert found == [*images, other]
+    assert len(missing) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_no_images(tmp_path):
+    (image,) = _touch(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    assert list_images(tmp_path, tmp_path) == [image]
+    assert list_images(tmp_path / "*.png", tmp_path) == [image]
+    os.mkfifo(tmp_path / "list.txt")
+    with pytest.raises(DatasetError, match="a pipe, socket or device"):
+        list_images(tmp_path / "list.txt", tmp_path)
 
 
 def _finder(root: Path, **options: str) -> LabelFinder:

@@ -191,3 +191,16 @@ def test_files_that_must_not_be_fetched_are_missing_and_nothing_is_made(tmp_path
         with pytest.raises(MissingFile, match=packaged):
             DatasetSpec.load(packaged, fetch=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("yaml", "told"),
+    [
+        ("names: [a]\nnames: [b]", "'names' is given twice, in the lines 3 and 4"),
+        ("names: [a]\nvalid: images/val", "'val' is given twice"),
+        ("names: {0: a, '0': b}", "class 0 is given twice, as 'a' and as 'b'"),
+    ],
+)
+def test_what_is_given_twice_is_refused(root, yaml, told):
+    with pytest.raises(DatasetError, match=told):
+        _load(root, BODY + yaml)

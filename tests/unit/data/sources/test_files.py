@@ -239,3 +239,24 @@ def test_numbers_in_names_are_ordered_as_numbers(numbers):
 @given(st.lists(st.text(max_size=6)))
 def test_any_names_can_be_ordered(names):
     assert sorted(sorted(names, key=natural)) == sorted(names)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["b.png", "b.tif", "b.npy", "b.mp4"])
+def test_pipes_are_never_opened(tmp_path, grey, name):
+    image = grey(tmp_path / "a.png")
+    os.mkfifo(tmp_path / name)
+    frames, _ = _frames(tmp_path)
+    assert _names(frames, tmp_path) == ["a.png"]
+    with pytest.raises(SourceError, match="is a pipe, socket or device"):
+        load_source(tmp_path / name)
+    (tmp_path / "list.txt").write_text(f"{name}\n{image}\n")
+    frames, loaded = _frames(tmp_path / "list.txt")
+    assert _names(frames, tmp_path) == ["a.png"]
+    assert "pipe, socket or device" in loaded.skipped[0][1]
+
+
+def test_a_list_may_hold_separators_of_windows(tmp_path, grey):
+    grey(tmp_path / "day" / "a.png")
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfday\\a.png\r\n\r\n# b\r\n")
+    assert _names(_frames(tmp_path / "list.txt")[0], tmp_path) == ["day/a.png"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -324,3 +326,42 @@ def test_some_images_without_polygons_are_one_warning(make_dataset, caplog):
     assert sum("does not exist" in line for line in text.splitlines()) == 3
     SemanticDataset(report.spec, "train", imgsz=24, train=True)
     assert "6 x image without a label file" in caplog.text
+
+
+def _listed(make_dataset):
+    file = make_dataset()
+    file.write_text(file.read_text().replace("train: images/train", "train: train.txt"))
+    rows = [f"images/train/{number}.png" for number in range(4)]
+    (file.parent / "train.txt").write_text("\n".join([*rows, "gone.png", rows[0], ""]))
+    return file
+
+
+def test_a_list_with_a_missing_file_is_used_without_it_and_named_once(make_dataset, caplog):
+    report = diagnose(_listed(make_dataset))
+    assert report.ok
+    assert _kinds(report, "warning") == {"images left out"}
+    assert "1 of 5 train images cannot be used" in report.text()
+    assert report.text().count("gone.png") == 1
+    report.raise_for_errors()
+    assert len(SemanticDataset(report.spec, "train", imgsz=24, train=True)) == 4
+    assert caplog.text.count("gone.png") == 1
+
+
+def test_strict_stops_where_an_image_would_be_left_out(make_dataset):
+    for file in (_listed(make_dataset), make_dataset(masks={"train/0": None}, name="unmasked")):
+        report = diagnose(file, strict=True)
+        assert _kinds(report, "error") == {"images left out"}
+        with pytest.raises(DatasetError, match="strict=True"):
+            SemanticDataset(report.spec, "train", imgsz=24, train=True)
+    assert diagnose(make_dataset(name="good"), strict=True).ok
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_in_place_of_images_and_masks_are_not_waited_for(make_dataset):
+    file = make_dataset(masks={"train/0": None})
+    os.mkfifo(file.parent / "masks" / "train" / "0.png")
+    os.mkfifo(file.parent / "images" / "train" / "9.png")
+    report = diagnose(file)
+    assert report.ok
+    assert "1 of 4 train images cannot be used" in report.text()
+    assert "pipe, socket or device" in report.text()
