@@ -25,7 +25,8 @@ class _UniqueKeys(yaml.constructor.BaseConstructor):
                 continue
             key, line = self.construct_object(key_node), key_node.start_mark.line + 1
             if key in lines:
-                problem = f"the key {key_node.value!r} is given twice, in the lines {lines[key]} and {line}. Keep one"
+                where = f"lines {lines[key]} and {line}" if line != lines[key] else f"line {line}"
+                problem = f"the key {key_node.value!r} is given twice, in {where}. Keep one"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             lines[key] = line
         return super().construct_mapping(node, deep)

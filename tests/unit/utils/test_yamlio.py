@@ -70,17 +70,18 @@ def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"),
+    ("text", "where"),
     [
-        ("a: 1\nb: 2\na: 3\n", (1, 3)),
-        ("names:\n  0: road\n  1: car\n  0: sky\n", (2, 4)),
-        ("a: {b: 1, b: 1}\n", (1, 1)),
-        ("a: [{b: 1,\n b: 2}]\n", (1, 2)),
+        ("a: 1\nb: 2\na: 3\n", "lines 1 and 3"),
+        ("names:\n  0: road\n  1: car\n  0: sky\n", "lines 2 and 4"),
+        ("a: {b: 1, b: 1}\n", "line 1"),
+        ("a: [{b: 1,\n b: 2}]\n", "lines 1 and 2"),
     ],
 )
-def test_a_key_that_occurs_twice_is_an_error_with_both_lines(text: str, lines: tuple[int, int]) -> None:
-    with pytest.raises(ConfigError, match=f"twice, in the lines {lines[0]} and {lines[1]}"):
-        YAML.parse(text)
+def test_a_key_that_occurs_twice_is_an_error_with_both_lines(text: str, where: str) -> None:
+    for as_text in (False, True):
+        with pytest.raises(ConfigError, match=f"is given twice, in {where}"):
+            YAML.parse(text, as_text=as_text)
 
 
 def test_keys_that_a_merge_overrides_are_not_given_twice() -> None:

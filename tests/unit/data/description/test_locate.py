@@ -196,9 +196,10 @@ def test_files_that_must_not_be_fetched_are_missing_and_nothing_is_made(tmp_path
 @pytest.mark.parametrize(
     ("yaml", "told"),
     [
-        ("names: [a]\nnames: [b]", "'names' is given twice, in the lines 3 and 4"),
+        ("names: [a]\nnames: [b]", "'names' is given twice, in lines 3 and 4"),
         ("names: [a]\nvalid: images/val", "'val' is given twice"),
-        ("names: {0: a, '0': b}", "class 0 is given twice, as 'a' and as 'b'"),
+        ("names: {0: a, '0': b}", "'0' is given twice, in line 3"),
+        ("names: {0: a, '00': b}", "class 0 is given twice, as 'a' and as 'b'"),
     ],
 )
 def test_what_is_given_twice_is_refused(root, yaml, told):
