@@ -71,7 +71,7 @@ class Config:
     task: str | None = _run(None, "what the model answers; none: the weights say")
     mode: str = _run("train", "what is done", choices=MODES)
     model: str | None = _run(None, "weights (.pt), architecture (.yaml) or exported artefact")
-    data: str | None = _run(None, "dataset YAML or folder", modes=("train", "val", "export", "benchmark"))
+    data: str | None = _run(None, "dataset YAML, folder or archive", modes=("train", "val", "export", "benchmark"))
     imgsz: int | list[int] = _run(640, "network input: longer side, or [height, width]; multiples of 32", minimum=1)
     batch: int | float = _run(16, "images at once; -1: what fits the GPU; below 1: that share of its memory")
     device: str | None = _run(None, "cpu, mps, 0, or 0,1 for several GPUs; none: the best there is")

@@ -1,4 +1,4 @@
-"""Downloads that resume, are checked and appear whole or not at all; archives unpacked without trusting them."""
+"""Downloads that resume, are checked and appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import difflib
 import errno
 import json
 import os
-import re
 import shutil
-import stat
-import tempfile
 import time
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from http.client import HTTPException, HTTPMessage, HTTPResponse
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -39,9 +34,6 @@ _ATTEMPTS = 5
 _PAUSE = 0.5
 _TIMEOUT = 30.0
 _BLOCK = 1 << 18
-_MAX_RATIO = 100
-_RATIO_FREE_BYTES = 100 << 20  # small archives may be as dense as they like
-_MAX_UNPACKED = 256 << 30
 
 
 def is_offline() -> bool:
@@ -116,26 +108,6 @@ def find_weights(name: str | Path, weights_dir: str | Path) -> Path:
         facts = {"url": url, "size": path.stat().st_size, "sha256": file_sha256(path), "licence": WEIGHTS_LICENCE}
         write_atomic(_record_file(path), json.dumps(facts, indent=2).encode())
     return path
-
-
-def safe_unzip(archive: str | Path, folder: str | Path) -> list[Path]:
-    """Unpack a zip file and return the files made; a bad archive leaves nothing behind.
-
-    Raises:
-        DownloadError: the archive is damaged or encrypted, unpacks to far more than it holds, or has a member that
-            is a link or would land outside the folder.
-    """
-    archive, folder = Path(archive), Path(folder)
-    try:
-        with zipfile.ZipFile(archive) as file:
-            members = _checked_members(file, archive)
-            folder.mkdir(parents=True, exist_ok=True)
-            needed, free = sum(member.file_size for member in members), shutil.disk_usage(folder).free
-            if needed > free:
-                raise DownloadError(f"'{archive}' unpacks to {needed:,} bytes; '{folder}' has room for {free:,}.")
-            return _unpack(file, members, folder)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        raise DownloadError(f"'{archive}' is damaged or not a zip file: {error}. Download it again.") from error
 
 
 class _Interrupted(Exception):
@@ -258,49 +230,3 @@ def _check_record(path: Path) -> None:
             f"'{path}' is not the file that was downloaded (its record is '{_record_file(path).name}'). Delete it to "
             "download it again; if you changed it on purpose, delete the record."
         )
-
-
-def _checked_members(file: zipfile.ZipFile, archive: Path) -> list[zipfile.ZipInfo]:
-    """List the files of a zip after looking at every name, kind and size."""
-    members = file.infolist()
-    for member in members:
-        if reason := _fault(member):
-            raise DownloadError(f"'{archive}' was not unpacked: its member '{member.filename}' {reason}.")
-    unpacked = sum(member.file_size for member in members)
-    packed = archive.stat().st_size
-    if unpacked > _MAX_UNPACKED or (unpacked > _RATIO_FREE_BYTES and unpacked > _MAX_RATIO * packed):
-        raise DownloadError(
-            f"'{archive}' was not unpacked: its {packed:,} bytes claim to hold {unpacked:,}. "
-            f"The limits are {_MAX_RATIO} times its size and {_MAX_UNPACKED:,} bytes."
-        )
-    return [member for member in members if not member.is_dir()]
-
-
-def _fault(member: zipfile.ZipInfo) -> str:
-    """Say why a member must not be unpacked; nothing if it may."""
-    # orig_filename, because zipfile itself turns the system's separators into slashes.
-    name = PurePosixPath(member.orig_filename)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.orig_filename or ":" in member.orig_filename:
-        return "would land outside the folder"
-    if re.search(r"[\x00-\x1f]", member.orig_filename) or not name.parts:
-        return "has a name that is none"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a link"
-    return "is encrypted" if member.flag_bits & 1 else ""
-
-
-def _unpack(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> list[Path]:
-    """Unpack beside the folder's files, then move all in place."""
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as name:
-        staging = Path(name)
-        for member in progress(members, desc=f"unpacking {Path(str(file.filename)).name}", unit="file"):
-            target = staging / member.filename
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with file.open(member) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy, _BLOCK)  # zipfile stops at the size that was checked
-        made = []
-        for member in members:
-            target = folder / member.filename
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.append((staging / member.filename).replace(target))
-    return made

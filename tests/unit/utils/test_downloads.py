@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +14,7 @@ import pytest
 
 from ultralytics.errors import DownloadError, MissingFile
 from ultralytics.utils import downloads
-from ultralytics.utils.downloads import OFFICIAL_WEIGHTS, download, find_weights, safe_unzip
+from ultralytics.utils.downloads import OFFICIAL_WEIGHTS, download, find_weights
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -239,76 +237,3 @@ def test_unknown_weights_name_the_nearest(tmp_path: Path) -> None:
 def test_official_names() -> None:
     assert len(OFFICIAL_WEIGHTS) == 10 + 15 + 2
     assert {"yolo26x-sem-ade20k.pt", "yolov8m-seg.pt", "yolov9c-seg.pt"} <= OFFICIAL_WEIGHTS
-
-
-def zipped(file: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return file
-
-
-def test_unzip_beside_what_is_there(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "a.zip", {"images/": b"", "images/ü.png": b"1", "data.yaml": b"new"})
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "data.yaml").write_text("old")
-    (folder / "other.txt").write_text("kept")
-    made = safe_unzip(archive, folder)
-    assert sorted(made) == [folder / "data.yaml", folder / "images/ü.png"]
-    assert {file.name for file in folder.rglob("*") if file.is_file()} == {"data.yaml", "ü.png", "other.txt"}
-    assert (folder / "data.yaml").read_text() == "new"
-
-
-def linked(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name)
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-@pytest.mark.parametrize(
-    ("member", "said"),
-    [
-        ("../evil.txt", "outside"),
-        ("a/../../evil.txt", "outside"),
-        ("/tmp/evil.txt", "outside"),
-        ("..\\evil.txt", "outside"),
-        ("C:evil.txt", "outside"),
-        (linked("link"), "is a link"),
-        ("a\nb", "name"),
-    ],
-)
-def test_members_that_would_escape(tmp_path: Path, member: str | zipfile.ZipInfo, said: str) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("good.txt", b"1")
-        archive.writestr(member, b"/etc/passwd")
-    with pytest.raises(DownloadError, match=said):
-        safe_unzip(tmp_path / "a.zip", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "a.zip", {"a": b"1", "b": bytes(range(256)) * 8})
-    data = bytearray(archive.read_bytes())
-    data[data.index(b"b", 40) + 20] ^= 255
-    archive.write_bytes(data)
-    with pytest.raises(DownloadError, match="damaged"):
-        safe_unzip(archive, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-    (tmp_path / "text.zip").write_text("not a zip")
-    with pytest.raises(DownloadError, match="not a zip"):
-        safe_unzip(tmp_path / "text.zip", tmp_path / "out")
-
-
-@pytest.mark.parametrize(("case", "said"), [("archive-zip-slip", "outside"), ("archive-zip-bomb", "claim to hold")])
-def test_recorded_hostile_archives(shared: Path, tmp_path: Path, case: str, said: str) -> None:
-    (archive,) = (shared / "bad-inputs" / case).glob("*.zip")
-    with pytest.raises(DownloadError, match=said):
-        safe_unzip(archive, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    assert not Path("/tmp/pwned_marker_zipslip").exists()
-
-
-def test_recorded_good_archive(shared: Path, tmp_path: Path) -> None:
-    made = safe_unzip(shared / "bad-inputs/archive-two-yamls/two.zip", tmp_path)
-    assert len(made) == 14

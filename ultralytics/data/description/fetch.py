@@ -1,4 +1,4 @@
-"""Making the files of a dataset appear: drawing them, or downloading a zip. Nothing in a description is executed."""
+"""Making the files of a dataset appear: drawing, downloading, unpacking. Nothing in a description is executed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ultralytics.errors import DatasetError, unknown_name
+from ultralytics.errors import DatasetError, DownloadError, unknown_name
 from ultralytics.utils import LOGGER
-from ultralytics.utils.downloads import download, safe_unzip
+from ultralytics.utils.archives import safe_unzip, unpack
+from ultralytics.utils.downloads import download
+from ultralytics.utils.env import user_cache_folder
+from ultralytics.utils.files import sha256
 from ultralytics.utils.imports import load
 
 _GENERATORS: Mapping[str, str] = {"streets": "ultralytics.scenes:generate"}
@@ -43,9 +46,46 @@ def download_dataset(url: Any, root: Path, file: Path, missing: list[Path]) -> N
         archive = download(url, root.parent / Path(url).name)
         unpacked = Path(folder) / "unpacked"
         safe_unzip(archive, unpacked)
-        inside = [path for path in unpacked.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        only = (
-            inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in {"images", "train"} else None
-        )
-        shutil.copytree(only or unpacked, root, dirs_exist_ok=True)
+        shutil.copytree(_content(unpacked), root, dirs_exist_ok=True)
         archive.unlink()
+
+
+def unpacked_folder() -> Path:
+    """Folder in which the datasets that were given as archives lie."""
+    return user_cache_folder() / "archives"
+
+
+def unpack_dataset(archive: Path) -> Path:
+    """Unpack an archive once into the user's cache, and return the folder of the dataset in it.
+
+    The folder's name tells the archive's content, so that a changed archive is another one.
+
+    Raises:
+        DatasetError: the archive is damaged, or unsafe to unpack.
+    """
+    stem = archive.name.split(".")[0] or "dataset"
+    target = unpacked_folder() / f"{stem}-{sha256(archive)[:16]}"
+    if not target.is_dir():
+        LOGGER.info(f"Unpacking '{archive}' to '{target}'.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as folder:
+            made = Path(folder) / "content"
+            try:
+                unpack(archive, made)
+            except DownloadError as error:
+                raise DatasetError(str(error)) from error
+            try:
+                made.rename(target)
+            except OSError:
+                if not target.is_dir():  # else another process was faster
+                    raise
+    return _content(target)
+
+
+def _content(folder: Path) -> Path:
+    """Go down while a folder holds nothing but one other folder, unless that is part of a dataset's layout."""
+    while True:
+        inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+        if len(inside) != 1 or not inside[0].is_dir() or inside[0].name in {"images", "train"}:
+            return folder
+        folder = inside[0]

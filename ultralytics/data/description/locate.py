@@ -9,13 +9,14 @@ from typing import Any
 
 from ultralytics.cfg.settings import SETTINGS
 from ultralytics.data.description import document as parse
-from ultralytics.data.description.fetch import download_dataset, generate_dataset
+from ultralytics.data.description.fetch import download_dataset, generate_dataset, unpack_dataset, unpacked_folder
 from ultralytics.data.description.folder import spec_from_folder
 from ultralytics.data.description.listing import BESIDE, exists, is_glob
 from ultralytics.data.description.spec import SPLITS, DatasetSpec, check_mapping
 from ultralytics.data.imread import IMG_FORMATS
 from ultralytics.errors import DatasetError, MissingFile, unknown_name
 from ultralytics.utils import LOGGER, ROOT
+from ultralytics.utils.archives import ARCHIVES, is_archive
 
 PACKAGED = ROOT / "cfg" / "datasets"
 _YAML_SUFFIXES = {".yaml", ".yml"}
@@ -24,6 +25,8 @@ _YAML_SUFFIXES = {".yaml", ".yml"}
 def load_spec(data: str | Path, *, fetch: bool = True) -> DatasetSpec:
     """Read a YAML, or look through a plain folder; see `DatasetSpec.load`."""
     path = _find(data)
+    if path.is_file() and is_archive(path):
+        path = unpack_dataset(path)
     if path.is_dir():
         described = sorted(file for file in path.iterdir() if file.suffix.lower() in _YAML_SUFFIXES)
         if len(described) > 1:
@@ -33,7 +36,7 @@ def load_spec(data: str | Path, *, fetch: bool = True) -> DatasetSpec:
             return spec_from_folder(path.resolve())
         path = described[0]
     if path.suffix.lower() not in _YAML_SUFFIXES:
-        raise DatasetError(f"'{path}' is neither a dataset YAML nor a folder.")
+        raise DatasetError(f"'{path}' is neither a dataset YAML, a folder nor an archive ({', '.join(ARCHIVES)}).")
     return _from_yaml(path.resolve(), fetch=fetch)
 
 
@@ -172,6 +175,9 @@ def _root(file: Path, path: str | None, *, fetchable: bool) -> Path:
         tried = (
             [given] if given.is_absolute() else [file.parent / given, datasets / given, Path.cwd() / given][packaged:]
         )
+    if file.is_relative_to(unpacked_folder().resolve()):  # what was packed is meant, wherever it lay before
+        beside = [] if path is None or Path(path).is_absolute() else [file.parent / path]
+        tried = [*beside, file.parent]
     for folder in tried:
         if folder.is_dir():
             return folder.resolve()

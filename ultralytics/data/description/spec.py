@@ -81,7 +81,8 @@ class DatasetSpec:
         """Read a dataset description and make sure that its files are there, downloading them where it says how.
 
         Args:
-            data: YAML file, name of a packaged one ("camvid.yaml"), or a folder with `images` and `masks`.
+            data: YAML file, name of a packaged one ("camvid.yaml"), a folder with `images` and `masks`, or a zip or tar
+                file of one of these, which is unpacked once into the user's cache.
             fetch: whether files that are not there may be downloaded or drawn.
             strict: whether to stop where images would be left out.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics.data.description.document import read_description
+from ultralytics.data.description.fetch import unpacked_folder
 from ultralytics.data.description.rules import is_two_tone
 from ultralytics.data.description.spec import SPLITS, DatasetSpec
 from ultralytics.data.imread import read_image, to_depth
@@ -64,7 +65,7 @@ def suggest_threshold(spec: DatasetSpec, surveys: Mapping[str, Survey]) -> Repai
 
 
 def write_repaired(spec: DatasetSpec, keys: Mapping[str, Any], *, over: Path | None = None) -> Path:
-    """Write the description with further keys, beside the dataset's YAML; in the working folder if that is read-only.
+    """Write the description with further keys, beside the dataset's YAML; else in the working folder.
 
     Args:
         spec: the dataset; its own YAML stays as it is.
@@ -73,7 +74,7 @@ def write_repaired(spec: DatasetSpec, keys: Mapping[str, Any], *, over: Path | N
     """
     folder = spec.file.parent if spec.file else spec.root
     description: dict[str, Any] = read_description(spec.file) if spec.file else _described(spec)
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK) or folder.is_relative_to(unpacked_folder()):
         folder = Path.cwd()
         description["path"] = str(spec.root)
     name = spec.file.stem if spec.file else spec.root.name

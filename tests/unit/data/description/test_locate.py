@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_what_does_not_exist_is_missing(tmp_path):
     with pytest.raises(MissingFile, match=r"'nothing\.yaml' does not exist"):
         DatasetSpec.load("nothing.yaml")
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(DatasetError, match="neither a dataset YAML nor a folder"):
+    with pytest.raises(DatasetError, match="neither a dataset YAML, a folder nor an archive"):
         DatasetSpec.load(tmp_path / "a.json")
 
 
@@ -205,3 +206,37 @@ def test_files_that_must_not_be_fetched_are_missing_and_nothing_is_made(tmp_path
 def test_what_is_given_twice_is_refused(root, yaml, told):
     with pytest.raises(DatasetError, match=told):
         _load(root, BODY + yaml)
+
+
+@pytest.mark.parametrize("end", ["zip", "tar", "gztar"])
+@pytest.mark.parametrize("folder", [".", "a/b"])
+@pytest.mark.parametrize("written", ["", "path: /somewhere/else\n", "path: .\n", "path: ../datasets/mine\n"])
+def test_an_archive_is_unpacked_once_into_the_cache(make_dataset, tmp_path, caplog, end, folder, written):
+    caplog.set_level("INFO", logger="ultralytics")
+    packed = make_dataset(written + "names: [a, b, c]", name=f"packed/{folder}")
+    archive = Path(shutil.make_archive(str(tmp_path / "set v1"), end, tmp_path / "packed"))
+    shutil.rmtree(tmp_path / "packed")
+    first, second = DatasetSpec.load(archive), DatasetSpec.load(str(archive))
+    assert first == second
+    assert not first.root.is_relative_to(tmp_path)
+    assert len(first.images("train")) == 4
+    assert caplog.text.count("Unpacking") == 1
+    assert not packed.exists()
+    make_dataset("names: [a, b, c]", name="packed", counts=(7, 2))
+    shutil.make_archive(str(tmp_path / "set v1"), end, tmp_path / "packed")
+    assert len(DatasetSpec.load(archive).images("train")) == 7
+
+
+def test_a_bad_archive_is_a_fault_of_the_dataset(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with pytest.raises(DatasetError, match="damaged or not a zip"):
+        DatasetSpec.load(tmp_path / "a.zip")
+    (tmp_path / "a.rar").write_bytes(b"Rar!")
+    with pytest.raises(DatasetError, match="nor an archive"):
+        DatasetSpec.load(tmp_path / "a.rar")
+
+
+def test_of_an_archive_with_descriptions_at_two_depths_the_outer_one_counts(shared):
+    spec = DatasetSpec.load(shared / "bad-inputs" / "archive-two-yamls" / "two.zip")
+    assert spec.file.parent == spec.root
+    assert len(spec.images("train")) == 4
