@@ -17,6 +17,7 @@ from PIL import Image
 
 from ultralytics.data import tiff
 from ultralytics.data.description.headers import Header, read_header
+from ultralytics.data.measured import Picture, joined, to_levels, unmeasured
 from ultralytics.errors import ImageError, MissingFile
 from ultralytics.utils.files import read_regular
 
@@ -58,18 +59,86 @@ def read_image(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIX
         MissingFile: there is no such file.
         ImageError: it is no image, cut off, too large, of a type without a defined range, or has other channels.
     """
-    return decode_image(read_bytes(Path(path)), channels, name=f"'{path}'", max_pixels=max_pixels)
+    return read_picture(path, channels, max_pixels=max_pixels).image
+
+
+def read_picture(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image as `read_image` does, and which of its pixels were not measured, as `measured` defines it.
+
+    Opacity tells unless the model takes it as one of its bands. A mask may lie in a file of its own beside a TIFF
+    (`.msk`).
+    """
+    path = Path(path)
+    picture = decode_picture(read_bytes(path), channels, name=f"'{path}'", max_pixels=max_pixels)
+    return Picture(picture.image, joined(picture.missing, _sidecar_mask(path, picture.image.shape[:2])))
 
 
 def decode_image(
     data: bytes, channels: int = 3, *, name: str = "The image", max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
     """Decode the bytes of an image file; see `read_image`. Errors call it `name`."""
+    return decode_picture(data, channels, name=name, max_pixels=max_pixels).image
+
+
+def decode_picture(data: bytes, channels: int = 3, *, name: str = "The image", max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode the bytes of an image file; see `read_picture`. Errors call it `name`."""
     header = read_header(data, name)
     with _naming(name):
         _check_pixels(header, max_pixels)
-        image = _decode(data, header) if channels in {1, 3} and not _is_banded(header) else _decode_bands(data, header)
-        return np.ascontiguousarray(_with_channels(usual_depth(_as_unsigned(image), channels), channels, header.kind))
+        samples, opaque = _decode_samples(data, header, channels)
+        missing = joined(unmeasured(samples, header.nodata), opaque, _masked(data, header))
+        image = usual_depth(to_levels(samples, missing, channels), channels)
+        return Picture(np.ascontiguousarray(_with_channels(image, channels, header.kind)), missing)
+
+
+def _decode_samples(data: bytes, header: Header, channels: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode to (H, W, C) samples, BGR where there are three, and mark the pixels that are transparent."""
+    picture = channels in {1, 3}
+    banded = not picture or _is_banded(header) or (header.kind == "TIFF" and tiff.needs_bands(data))
+    samples = _decode_bands(data, header) if banded else _decode_layers(data, header)
+    samples = samples[..., None] if samples.ndim == 2 else samples
+    have = samples.shape[2]
+    has_opacity = header.alpha or (header.kind == "NPY" and picture)
+    transparent = None
+    if has_opacity and have != channels and (have == channels + 1 or (picture and have in {2, 4})):
+        samples, transparent = samples[..., :-1], samples[..., -1] == 0
+    if banded and header.kind == "TIFF" and (picture or samples.shape[2] == 3):
+        colours = samples.shape[2] == 3 or (samples.shape[2] == 4 and header.pages == 1)
+        samples = samples[..., 2::-1] if colours else samples  # a fourth band has no meaning
+    return samples, transparent
+
+
+def _decode_layers(data: bytes, header: Header) -> np.ndarray:
+    """Decode a picture, with its opacity as the last channel where it has one."""
+    if not header.alpha:
+        return _decode(data, header)
+    image = None
+    if header.kind not in _PILLOW_ONLY:
+        with _quiet_opencv():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
+        image = _decode_with_pillow(data, "RGBA")[..., (2, 1, 0, 3)]
+    if header.kind != "TIFF" or image.shape[:2] != header.shape:
+        image = _upright(image, header)
+    return image if header.channels > 2 or header.palette else image[..., (0, 3)]
+
+
+def _masked(data: bytes, header: Header) -> np.ndarray | None:
+    """Mark the pixels that a mask in the file leaves out."""
+    stored = (header.width, header.height) if header.orientation > 4 else header.shape
+    valid = tiff.read_valid(data, stored) if header.masked else None
+    return None if valid is None else _upright(~valid, header)
+
+
+def _sidecar_mask(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Mark the pixels that the mask file beside a TIFF leaves out."""
+    sidecar = path.with_name(f"{path.name}.msk")
+    if path.suffix.lower() not in {".tif", ".tiff"} or not sidecar.is_file():
+        return None
+    valid = tiff.read_bands(read_bytes(sidecar))[..., 0] != 0
+    if valid.shape != shape:
+        raise ImageError(f"'{sidecar}' is a mask of {valid.shape[::-1]} pixels for a picture of {shape[1::-1]}.")
+    return ~valid
 
 
 def usual_depth(image: np.ndarray, channels: int) -> np.ndarray:
@@ -180,7 +249,7 @@ def _decode(data: bytes, header: Header) -> np.ndarray:
             if image is None and header.kind == "TIFF":  # colour conversion refuses floats, which are reported by name
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        image = _decode_with_pillow(data)
+        image = _decode_with_pillow(data, "RGB")[..., ::-1]
     # OpenCV's TIFF reader turns the picture itself.
     return image if header.kind == "TIFF" and image.shape[:2] == header.shape else _upright(image, header)
 
@@ -197,10 +266,10 @@ def _quiet_opencv() -> Iterator[None]:
         logging.setLogLevel(level)
 
 
-def _decode_with_pillow(data: bytes) -> np.ndarray:
+def _decode_with_pillow(data: bytes, mode: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))[..., ::-1]
+            return np.asarray(image.convert(mode))
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"cannot be decoded: {error}.") from error
 
@@ -212,7 +281,7 @@ def _decode_bands(data: bytes, header: Header) -> np.ndarray:
         return array[..., None] if array.ndim == 2 else array
     if header.kind == "TIFF":
         bands: np.ndarray = _upright(tiff.read_bands(data), header)
-        return bands[..., ::-1] if bands.shape[2] == 3 else bands
+        return bands
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise ImageError("cannot be decoded.")

@@ -1,4 +1,4 @@
-"""Pictures too large to decode whole: reading any rectangle of a file, and where on Earth its pixels lie.
+"""Pictures too large to decode whole: reading any rectangle of a file.
 
 TIFF is read window by window through rasterio where that is installed, otherwise straight from the mapped file if it
 is not compressed; `.npy` is mapped. Every other file has to be decoded whole once. A file is mapped anew for each
@@ -7,12 +7,9 @@ window: pages that were touched would otherwise count as this process's memory f
 
 from __future__ import annotations
 
-import mmap
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +18,9 @@ import cv2
 import numpy as np
 
 from ultralytics.data import tiff
-from ultralytics.data.imread import read_image, usual_depth, wrong_channels
+from ultralytics.data.georeference import GeoReference, has_mask, open_dataset, reference_of
+from ultralytics.data.imread import read_picture, usual_depth, wrong_channels
+from ultralytics.data.measured import PLAIN, Picture, as_levels, joined, level_type, span, unmeasured
 from ultralytics.errors import ImageError
 from ultralytics.utils.files import is_special
 from ultralytics.utils.imports import available
@@ -33,46 +32,12 @@ RASTER_FORMATS = frozenset({"tif", "tiff", "npy"})
 """Suffixes of files that can be read in windows, lower case."""
 
 _TIFF = frozenset({".tif", ".tiff"})
-_STRIP_OFFSETS, _STRIP_BYTES, _GEO_KEYS = 273, 279, 34735
+_STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 CACHE_MB = 64  # GDAL would keep decoded blocks in a twentieth of the machine's memory
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _MOST_COLOURS = 4  # with transparency
 _PREVIEW_ROWS = 64
 
 Window = tuple[slice, slice]
-
-
-@dataclass(frozen=True, slots=True)
-class GeoReference:
-    """Where the pixels of a raster lie, and which of them are no pixels at all.
-
-    Attributes:
-        crs: coordinate system as WKT; None if the file has none.
-        crs_name: its short name, such as "EPSG:32633", where it has one; else the WKT.
-        transform: (a, b, c, d, e, f) of x = a·column + b·row + c and y = d·column + e·row + f.
-        nodata: value of samples that were not measured; None if the file names none.
-    """
-
-    crs: str | None = None
-    crs_name: str | None = None
-    transform: tuple[float, ...] = _IDENTITY
-    nodata: float | None = None
-
-    def for_ids(self, num_ids: int) -> GeoReference:
-        """Describe a map of ids 0 to `num_ids` - 1 of the same ground, where nodata must not be one of them.
-
-        A value that is none of them and fits the map stays; another becomes 255, or 65535 where ids need 16 bits.
-        """
-        if self.nodata is None:
-            return self
-        largest = 255 if num_ids <= 255 else 65535
-        fits = self.nodata == self.nodata // 1 and num_ids <= self.nodata <= largest
-        return self if fits else replace(self, nodata=float(largest))
-
-    def scaled(self, rows: float, columns: float) -> GeoReference:
-        """Describe the same ground with pixels that are so many times as high and wide."""
-        a, b, c, d, e, f = self.transform
-        return replace(self, transform=(a * columns, b * rows, c, d * columns, e * rows, f))
 
 
 class Raster(ABC):
@@ -98,7 +63,7 @@ class Raster(ABC):
         Returns:
             (h, w, C) uint8, BGR, for three channels; in any other number uint8, or uint16 for samples of 16 bits.
         """
-        return self._picture(self._samples(window, step))
+        return self._part(window, step).image
 
     def preview(self, step: int) -> np.ndarray:
         """Read every `step`-th row and column of the picture, a few rows at a time."""
@@ -109,12 +74,13 @@ class Raster(ABC):
         bands = [(slice(top, min(top + tops.step, height)), slice(0, width)) for top in tops]
         return np.concatenate([self.read(band, step) for band in bands])
 
+    def measured(self, window: Window) -> np.ndarray:
+        """Read a rectangle with grey where nothing was measured, which is what a network sees."""
+        return self._part(window, 1).filled
+
     def missing(self, window: Window) -> np.ndarray | None:
-        """Mark the pixels of a rectangle none of whose bands was measured, (h, w) bool; None if there can be none."""
-        if self.geo is None or self.geo.nodata is None:
-            return None
-        marked: np.ndarray = (self._samples(window, 1) == self.geo.nodata).all(axis=2)
-        return marked
+        """Mark the pixels of a rectangle that were not measured, (h, w) bool; None if all were. See `measured.py`."""
+        return self._part(window, 1).missing
 
     def close(self) -> None:  # noqa: B027 - most rasters keep nothing open
         """Release the file."""
@@ -126,48 +92,99 @@ class Raster(ABC):
         self.close()
 
     @abstractmethod
-    def _samples(self, window: Window, step: int) -> np.ndarray:
-        """Read the bands of a rectangle in the file's order, (h, w, bands)."""
-
-    def _picture(self, samples: np.ndarray) -> np.ndarray:
-        return samples
+    def _part(self, window: Window, step: int) -> Picture:
+        """Read a rectangle and what is missing of it."""
 
 
 class ArrayRaster(Raster):
     """A picture that is in memory already.
 
     Args:
-        image: (H, W, C), as `read_image` returns it.
+        image: (H, W, C), as `read_picture` returns it.
+        missing: (H, W) bool, true where nothing was measured; None if everything was.
     """
 
-    def __init__(self, image: np.ndarray) -> None:
+    def __init__(self, image: np.ndarray, missing: np.ndarray | None = None) -> None:
         self.shape, self.channels = (image.shape[0], image.shape[1]), image.shape[2]
-        self._image = image
+        self._image, self._missing = image, missing
 
-    def _samples(self, window: Window, step: int) -> np.ndarray:
-        return self._image[window][::step, ::step]
+    def _part(self, window: Window, step: int) -> Picture:
+        missing = None if self._missing is None else self._missing[window][::step, ::step]
+        return Picture(self._image[window][::step, ::step], joined(missing))
 
 
 class _FileRaster(Raster):
-    """Bands in a file, brought to the number of channels that is wanted."""
+    """Bands in a file, brought to the number of channels that is wanted.
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype, channels: int, *, rgb: bool) -> None:
+    Args:
+        path: the file.
+        shape: (height, width, bands).
+        dtype: type of the samples.
+        channels: channels wanted.
+        rgb: whether three bands are red, green, blue; else the other way round.
+        alpha: whether the last band is the opacity.
+        nodata: value of samples that were not measured.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype,
+        channels: int,
+        *,
+        rgb: bool,
+        alpha: bool = False,
+        nodata: float | None = None,
+    ) -> None:
         bands = shape[2]
-        if dtype not in (np.uint8, np.uint16):
-            raise ImageError(
-                f"'{path}' holds {dtype} numbers, whose range is unknown. Save it as 8 or 16-bit unsigned integers."
-            )
-        if bands != channels and (channels not in {1, 3} or bands > _MOST_COLOURS):
+        self._alpha = alpha and bands != channels
+        fits = bands == channels or bands - self._alpha == channels
+        if not fits and (channels not in {1, 3} or bands > _MOST_COLOURS):
             kind = "TIFF" if path.suffix.lower() in _TIFF else "NPY"
             raise ImageError(f"'{path}' {wrong_channels(shape, channels, kind)}")
         self.path, self.shape, self.channels = path, shape[:2], channels
-        self._rgb = rgb
+        self._rgb, self._nodata = rgb, nodata
+        self._depth = dtype.newbyteorder("=")
+        if self._depth not in PLAIN:
+            try:
+                self._depth = self._find_depth(self._depth)
+            except ImageError as error:
+                raise ImageError(f"'{path}' {error}") from error
+
+    @abstractmethod
+    def _samples(self, window: Window, step: int) -> np.ndarray:
+        """Read the bands of a rectangle in the file's order, (h, w, bands)."""
+
+    def _left_out(self, window: Window, step: int) -> np.ndarray | None:
+        """Mark the pixels that a mask leaves out."""
+        return None
+
+    def _bands(self, window: Window, step: int) -> tuple[np.ndarray, np.ndarray | None]:
+        samples, transparent = self._samples(window, step), None
+        if self._alpha:
+            samples, transparent = samples[..., :-1], samples[..., -1] == 0
+        return samples, joined(unmeasured(samples, self._nodata), transparent, self._left_out(window, step))
+
+    def _find_depth(self, dtype: np.dtype) -> np.dtype:
+        """Read all of a file whose type does not tell how far its levels reach, a few rows at a time."""
+        height, width = self.shape
+        spans = [
+            span(*self._bands((slice(top, min(top + _PREVIEW_ROWS, height)), slice(0, width)), 1))
+            for top in range(0, height, _PREVIEW_ROWS)
+        ]
+        lows, highs, whole = zip(*spans, strict=True)
+        return level_type(dtype, min(lows), max(highs), self.channels, whole=all(whole))
+
+    def _part(self, window: Window, step: int) -> Picture:
+        samples, missing = self._bands(window, step)
+        return Picture(self._picture(as_levels(samples, missing, self._depth)), missing)
 
     def _picture(self, samples: np.ndarray) -> np.ndarray:
         if self.channels not in {1, 3}:
             return np.ascontiguousarray(samples)
         samples = usual_depth(samples, self.channels)
-        if samples.shape[2] in {2, 4}:  # the last one is transparency
+        if samples.shape[2] in {2, 4}:  # the last one has no meaning
             samples = samples[..., :-1]
         if samples.shape[2] == 3 and self._rgb:
             samples = samples[..., ::-1]
@@ -182,10 +199,10 @@ class _MappedRaster(_FileRaster):
     """Samples that lie in a file one after the other."""
 
     def __init__(
-        self, path: Path, shape: tuple[int, int, int], dtype: np.dtype, channels: int, *, offset: int, rgb: bool
+        self, path: Path, shape: tuple[int, int, int], dtype: np.dtype, channels: int, *, offset: int, **bands: Any
     ) -> None:
-        super().__init__(path, shape, dtype, channels, rgb=rgb)
         self._size, self._dtype, self._offset = shape, dtype, offset
+        super().__init__(path, shape, dtype, channels, **bands)
 
     def _samples(self, window: Window, step: int) -> np.ndarray:
         bands = np.memmap(self.path, self._dtype, mode="r", offset=self._offset, shape=self._size)
@@ -196,28 +213,38 @@ class _GeoRaster(_FileRaster):
     """A TIFF file that rasterio reads."""
 
     def __init__(self, path: Path, channels: int) -> None:
-        self._dataset = _open_dataset(path)
+        self._dataset = open_dataset(path)
         count, dtype = self._dataset.count, np.dtype(self._dataset.dtypes[0])
+        self._masked = has_mask(self._dataset)
+        self.shape = self._dataset.shape
+        alpha = count > 1 and self._dataset.colorinterp[-1].name == "alpha"
+        nodata = self._dataset.nodata
         try:
-            super().__init__(path, (*self._dataset.shape, count), dtype, channels, rgb=True)
+            super().__init__(path, (*self.shape, count), dtype, channels, rgb=True, alpha=alpha, nodata=nodata)
         except ImageError:
             self._dataset.close()
             raise
-        self.geo = _reference_of(self._dataset)
+        self.geo = reference_of(self._dataset)
 
     def _samples(self, window: Window, step: int) -> np.ndarray:
+        return self._read(self._dataset.read, window, step).transpose(1, 2, 0)
+
+    def _left_out(self, window: Window, step: int) -> np.ndarray | None:
+        return self._read(partial(self._dataset.read_masks, [1]), window, step)[0] == 0 if self._masked else None
+
+    def _read(self, read: Callable[..., np.ndarray], window: Window, step: int) -> np.ndarray:
         import rasterio
 
         rows, columns = window
         size = [len(range(*part.indices(length))) for part, length in zip(window, self.shape, strict=True)]
-        shape = (self._dataset.count, *(-(-length // step) for length in size))
+        count = 1 if isinstance(read, partial) else self._dataset.count
+        shape = (count, *(-(-length // step) for length in size))
         place = ((rows.start, rows.start + size[0]), (columns.start, columns.start + size[1]))
         try:
             with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
-                samples: np.ndarray = self._dataset.read(window=place, out_shape=shape)
+                return read(window=place, out_shape=shape)
         except rasterio.errors.RasterioError as error:
             raise ImageError(f"'{self.path}' cannot be read at row {rows.start}: {error}.") from error
-        return samples.transpose(1, 2, 0)
 
     def close(self) -> None:
         self._dataset.close()
@@ -226,8 +253,8 @@ class _GeoRaster(_FileRaster):
 def open_raster(path: str | Path, channels: int = 3) -> Raster:
     """Open a picture to read rectangles of it.
 
-    What is read equals what `read_image` returns, but that transparency does not darken colours. Files other than
-    uncompressed TIFF and `.npy` (and, where rasterio is installed, any TIFF) are decoded whole.
+    What is read equals what `read_picture` returns. Files other than uncompressed TIFF and `.npy` (and, where rasterio
+    is installed, any TIFF) are decoded whole.
 
     Args:
         path: image file.
@@ -245,68 +272,20 @@ def open_raster(path: str | Path, channels: int = 3) -> Raster:
     if is_special(path):
         raise ImageError(f"'{path}' is a pipe, socket or device, not a file.")
     if path.suffix.lower() == ".npy" and path.is_file():
-        return _open_array(path, channels) or ArrayRaster(read_image(path, channels))
+        return _open_array(path, channels) or ArrayRaster(*read_picture(path, channels))
     page = _windowable_page(path) if path.suffix.lower() in _TIFF else None
     if page is not None and available("rasterio"):
         return _GeoRaster(path, channels)
-    offset = _mapped_offset(page) if page is not None else None
-    if page is None or offset is None:
-        return ArrayRaster(read_image(path, channels))
+    sidecar = path.with_name(f"{path.name}.msk").is_file()
+    offset = _mapped_offset(page) if page is not None and not sidecar else None
+    if page is None or offset is None or any(page.is_mask for page in tiff.pages_of(path)):
+        return ArrayRaster(*read_picture(path, channels))
     with path.open("rb") as file:
         order = {b"II": "<", b"MM": ">"}[file.read(2)]
     shape = (page.get(tiff.HEIGHT, 0), page.get(tiff.WIDTH, 0), page.get(tiff.SAMPLES, 1))
     dtype = np.dtype(f"{order}u{page.get(tiff.BITS, 8) // 8}")
-    return _MappedRaster(path, shape, dtype, channels, offset=offset, rgb=True)
-
-
-def georeference(path: str | Path, shape: tuple[int, int]) -> GeoReference | None:
-    """Read where a picture of (height, width) lies.
-
-    None if its path is no such file, the file does not say, or rasterio is not installed.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in _TIFF or not path.is_file() or not available("rasterio"):
-        return None
-    try:
-        with _open_dataset(path) as dataset:
-            return _reference_of(dataset) if dataset.shape == shape else None
-    except ImageError:
-        return None
-
-
-def is_georeferenced(path: str | Path) -> bool:
-    """Tell whether a file is a GeoTIFF; rasterio is not needed to know."""
-    path = Path(path)
-    if path.suffix.lower() not in _TIFF or not path.is_file():
-        return False
-    return any(_GEO_KEYS in page.tags for page in _pages(path))
-
-
-@contextmanager
-def quiet_rasterio() -> Iterator[Any]:
-    """Give rasterio, which warns of every picture that has no coordinates; that is no news here."""
-    import rasterio
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        yield rasterio
-
-
-def _open_dataset(path: Path) -> Any:
-    with quiet_rasterio() as rasterio:
-        try:
-            return rasterio.open(path)
-        except rasterio.errors.RasterioIOError as error:
-            raise ImageError(f"'{path}' cannot be opened: {error}.") from error
-
-
-def _reference_of(dataset: Any) -> GeoReference | None:
-    with quiet_rasterio():
-        crs, transform = dataset.crs, tuple(float(value) for value in dataset.transform)[:6]
-    if not crs and transform == _IDENTITY and dataset.nodata is None:
-        return None
-    wkt, name = (crs.to_wkt(), crs.to_string()) if crs else (None, None)
-    return GeoReference(wkt, name, transform, dataset.nodata)
+    bands = {"rgb": True, "alpha": page.has_alpha, "nodata": page.nodata}
+    return _MappedRaster(path, shape, dtype, channels, offset=offset, **bands)
 
 
 def _open_array(path: Path, channels: int) -> Raster | None:
@@ -318,20 +297,13 @@ def _open_array(path: Path, channels: int) -> Raster | None:
     if not isinstance(array, np.memmap) or array.ndim not in {2, 3} or not array.flags.c_contiguous:
         return None
     shape = (*array.shape, 1)[:3]
-    return _MappedRaster(path, shape, array.dtype, channels, offset=array.offset, rgb=False)
-
-
-def _pages(path: Path) -> list[tiff.Directory]:
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return tiff.read_directories(data)  # type: ignore[arg-type]
-    except (OSError, ValueError):
-        return []
+    alpha = channels in {1, 3} and shape[2] in {2, 4}  # as for arrays in memory
+    return _MappedRaster(path, shape, array.dtype, channels, offset=array.offset, rgb=False, alpha=alpha)
 
 
 def _windowable_page(path: Path) -> tiff.Directory | None:
     """Find the one page of a TIFF whose samples are the picture as it is: upright, no palette, black is 0."""
-    pages = [page for page in _pages(path) if not page.is_reduced]
+    pages = [page for page in tiff.pages_of(path) if not page.is_reduced]
     if len(pages) != 1:
         return None
     page = pages[0]

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ultralytics.data import tiff
-from ultralytics.data.raster import CACHE_MB, GeoReference, quiet_rasterio
+from ultralytics.data.georeference import GeoReference, quiet_rasterio
+from ultralytics.data.raster import CACHE_MB
 from ultralytics.errors import ImageError
 from ultralytics.utils.files import replacing
 from ultralytics.utils.imports import require

@@ -7,9 +7,11 @@ answer is reshaped. Horizontal differencing (predictor 2) runs per band and is u
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,7 +25,9 @@ _SUBFILE, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 254, 278, 322, 323
 _STRIPS = (273, 279)  # offsets, byte counts
 _TILES = (324, 325)
 
-_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+ALPHA, NODATA = 338, 42113
+
+_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAX_PAGES = 4096
 _MAX_VALUES = 1 << 22
 _JPEG_IN_TIFF = {6, 7}
@@ -31,7 +35,7 @@ _JPEG_IN_TIFF = {6, 7}
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The integer tags of one page."""
+    """The integer tags of one page; characters of a text are integers too."""
 
     tags: dict[int, tuple[int, ...]]
 
@@ -44,6 +48,24 @@ class Directory:
     def is_reduced(self) -> bool:
         """Whether the page is an overview or a transparency mask of another one, not a picture of its own."""
         return bool(self.get(_SUBFILE, 0) & 0b101)
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether the page tells which pixels of the first one were measured."""
+        return self.get(_SUBFILE, 0) & 0b101 == 0b100
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last sample of a pixel is its opacity; a further band without a meaning is none."""
+        return self.get(SAMPLES, 1) > 1 and (self.tags.get(ALPHA) or (0,))[-1] in {1, 2}
+
+    @property
+    def nodata(self) -> float | None:
+        """The value that GDAL's tag names for samples that were not measured."""
+        try:
+            return float(bytes(self.tags.get(NODATA, ())).rstrip(b"\0 ").decode("ascii"))
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,15 @@ def read_directories(data: bytes) -> list[Directory]:
     return pages
 
 
+def pages_of(path: Path) -> list[Directory]:
+    """List the pages of a TIFF file without reading it whole; [] if it is none."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return read_directories(data)  # type: ignore[arg-type]
+    except (OSError, ValueError):
+        return []
+
+
 def read_bands(data: bytes) -> np.ndarray:
     """Decode every band of a TIFF file in the file's order.
 
@@ -110,6 +141,37 @@ def read_bands(data: bytes) -> np.ndarray:
     if len({band.dtype for band in bands}) > 1:
         raise ImageError(f"has {len(pages)} pages of different sample types; bands must all have one.")
     return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=2)
+
+
+def needs_bands(data: bytes) -> bool:
+    """Tell whether the samples of a picture have to be read one by one to be what the file holds.
+
+    Decoders of pictures blend colours with the opacity, refuse numbers that are no levels, and take the first of
+    several bands without a meaning for grey.
+    """
+    page = next((page for page in read_directories(data) if not page.is_reduced), None)
+    if page is None or page.get(COMPRESSION, 1) in _JPEG_IN_TIFF or page.get(PHOTOMETRIC, 1) not in {1, 2}:
+        return False
+    several = page.get(PHOTOMETRIC, 1) == 1 and page.get(SAMPLES, 1) > 2
+    return page.get(PREDICTOR, 1) != 3 and (page.has_alpha or page.get(FORMAT, 1) != 1 or several)
+
+
+def read_valid(data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
+    """Decode the mask page of a TIFF file, (H, W) bool, true where its first page was measured; None without one.
+
+    Raises:
+        ImageError: the mask cannot be decoded, or has not the (height, width) of the picture.
+    """
+    flavour = _flavour(data)
+    masks = [page for page in read_directories(data) if page.is_mask]
+    if flavour is None or not masks:
+        return None
+    valid = _decode_page(data, masks[0], flavour)[0][..., 0] != 0
+    if valid.shape != shape:
+        raise ImageError(
+            f"has a mask of {valid.shape[1]} x {valid.shape[0]} pixels, and {shape[1]} x {shape[0]} itself."
+        )
+    return valid
 
 
 def _flavour(data: bytes) -> _Flavour | None:

@@ -185,7 +185,7 @@ class BasePredictor:
             result.speed = {"read": 0.0, **speed, "write": 0.0}
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
             if frame.frame is None:
-                place(result, num_ids=max(self.model.num_classes, 2), channels=self.model.channels)
+                place(result, frame.missing, num_ids=max(self.model.num_classes, 2))
         if features is None:
             return results, [None] * len(frames)
         maps = zip(features.take()[0], self.batch.geometries, strict=True)
@@ -234,7 +234,7 @@ class BasePredictor:
         if self.model.pipeline:
             return self._whole(frames[0])
         geometries = [self.geometry(frame.shape) for frame in frames]
-        return InferenceBatch(frames, self.pack([frame.image for frame in frames], geometries), geometries)
+        return InferenceBatch(frames, self.pack([frame.filled for frame in frames], geometries), geometries)
 
     def pack(self, pictures: Sequence[np.ndarray], geometries: Sequence[LetterboxGeometry]) -> Tensor:
         """Place (H, W, C) pictures, all uint8 or all uint16, in an input (B, C, H, W), float RGB in [0, 1]."""
@@ -249,7 +249,7 @@ class BasePredictor:
 
     def _whole(self, frame: Frame) -> InferenceBatch:
         """Take a picture as it is: the graph resizes it."""
-        picture = np.ascontiguousarray(to_depth(frame.image, np.uint8)[..., ::-1])  # such graphs take bytes
+        picture = np.ascontiguousarray(to_depth(frame.filled, np.uint8)[..., ::-1])  # such graphs take bytes
         return InferenceBatch([frame], torch.from_numpy(picture)[None], [LetterboxGeometry.padded(picture.shape[:2])])
 
     def _prepare_tensors(self, frames: Sequence[Frame]) -> InferenceBatch:

@@ -165,7 +165,7 @@ def test_floating_point_numbers_are_described(tmp_path, write_image):
     values = np.linspace(0, 8000, 240, dtype=np.float32).reshape(12, 20)
     values[0, :3] = np.nan
     path = write_image(tmp_path / "a.tif", values)
-    with pytest.raises(ImageError, match=r"float32 numbers \(from .* to 8000, 3 of them NaN or infinite\)"):
+    with pytest.raises(ImageError, match=r"float32 numbers from 100\.418 to 8000, whose range is unknown"):
         read_image(path)
 
 

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from ultralytics.data import raster, raster_writer
+from ultralytics.data.georeference import GeoReference, georeference, is_georeferenced
 from ultralytics.data.imread import read_ids, read_image
-from ultralytics.data.raster import GeoReference, georeference, is_georeferenced, open_raster
+from ultralytics.data.raster import open_raster
 from ultralytics.data.raster_writer import writing_raster
 from ultralytics.engine.results import Results
 from ultralytics.engine.results.writers import write_class_raster

@@ -36,6 +36,9 @@ class Header:
         palette: whether samples are indices into a palette.
         pages: frames of an animation or pages of a TIFF.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
+        alpha: whether pixels have an opacity.
+        nodata: value of samples that were not measured; None if the file names none.
+        masked: whether a page of the file tells which pixels were measured.
     """
 
     kind: str
@@ -46,6 +49,9 @@ class Header:
     palette: bool = False
     pages: int = 1
     orientation: int = 1
+    alpha: bool = False
+    nodata: float | None = None
+    masked: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,24 +122,27 @@ def _jpeg(data: bytes) -> Header:
 def _png(data: bytes) -> Header:
     """Walk the chunks to the end."""
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
-    pages, orientation, position = 1, 1, len(_PNG)
+    pages, orientation, position, alpha = 1, 1, len(_PNG), colour in {4, 6}
     while True:
         if position + 12 > len(data):
             raise ImageError("is a PNG that is cut off: the lower part of the picture is missing.")
         length, name = struct.unpack_from(">I4s", data, position)
         if name == b"acTL":
             pages = struct.unpack_from(">I", data, position + 8)[0]
+        elif name == b"tRNS":
+            alpha = True
         elif name == b"eXIf":
             orientation = _exif_orientation(data[position + 8 : position + 8 + length])
         elif name == b"IEND":
             break
         position += 12 + length
     channels = _PNG_CHANNELS.get(colour, 3)
-    return Header("PNG", height, width, channels, bits, palette=colour == 3, pages=pages, orientation=orientation)
+    return Header("PNG", height, width, channels, bits, colour == 3, pages, orientation, alpha)
 
 
 def _tiff(data: bytes) -> Header:
-    pages = [page for page in tiff.read_directories(data) if not page.is_reduced]
+    every = tiff.read_directories(data)
+    pages = [page for page in every if not page.is_reduced]
     if not pages:
         raise ImageError("is a TIFF that is cut off or damaged: its directory of pages cannot be read.")
     first = pages[0]
@@ -147,6 +156,9 @@ def _tiff(data: bytes) -> Header:
         palette=first.get(tiff.PHOTOMETRIC, 1) == 3,
         pages=len(pages),
         orientation=orientation if 1 <= orientation <= 8 else 1,
+        alpha=first.has_alpha,
+        nodata=first.nodata,
+        masked=any(page.is_mask for page in every),
     )
 
 
@@ -171,11 +183,17 @@ def _other(data: bytes) -> Header:
             channels = _PIL_CHANNELS.get(image.mode, 3)
             pages = getattr(image, "n_frames", 1)
             orientation = image.getexif().get(_ORIENTATION, 1)
-            return Header(image.format or "image", height, width, channels, 8, image.mode == "P", pages, orientation)
+            kind, alpha = image.format or "image", has_opacity(image)
+            return Header(kind, height, width, channels, 8, image.mode == "P", pages, orientation, alpha)
     except UnidentifiedImageError as error:
         raise ImageError(_describe_foreign(data)) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"cannot be read: {error}.") from error
+
+
+def has_opacity(image: Image.Image) -> bool:
+    """Tell whether the pixels of a PIL image have an opacity, of their own or by their colour."""
+    return image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
 
 
 def _describe_foreign(data: bytes) -> str:

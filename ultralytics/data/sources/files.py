@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS, VID_FORMATS, decode_image, read_image
+from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS, VID_FORMATS, decode_picture, read_picture
 from ultralytics.data.sources.frame import Frame, FrameSource
 from ultralytics.data.sources.video import open_video
 from ultralytics.data.sources.web import fetch, is_url, shown
@@ -62,7 +62,8 @@ class ImageFile:
 
     def frames(self) -> Iterator[Frame]:
         """Read the image."""
-        yield Frame(path=self.path, image=read_image(self.path, self.reading.channels))
+        image, missing = read_picture(self.path, self.reading.channels)
+        yield Frame(path=self.path, image=image, missing=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class ImageAddress:
     def frames(self) -> Iterator[Frame]:
         """Fetch the image."""
         data = fetch(self.url, timeout=self.reading.timeout)
-        yield Frame(path=self.path, image=decode_image(data, self.reading.channels, name=f"'{self.path}'"))
+        image, missing = decode_picture(data, self.reading.channels, name=f"'{self.path}'")
+        yield Frame(path=self.path, image=image, missing=missing)
 
 
 @dataclass(frozen=True, slots=True)

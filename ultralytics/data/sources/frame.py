@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from ultralytics.data.measured import fill_missing
 from ultralytics.data.sources.ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Frame:
         index: position of the file, stream or array among those of the source.
         total: number of them.
         image: (H, W, C) uint8 or uint16, BGR for three channels; empty where there is a tensor.
+        missing: (H, W) bool, true where nothing was measured (see `data.measured`); None if everything was.
         tensor: (C, H, W) float32 RGB from 0 to 1, of a tensor source.
         frame: number of the frame in its video or stream, from 1; None for a still picture.
         fps: frames per second of the video that these frames make; None if unknown.
@@ -40,6 +42,7 @@ class Frame:
     index: int = 0
     total: int = 1
     image: np.ndarray = field(default_factory=_no_image)
+    missing: np.ndarray | None = None
     tensor: Tensor | None = None
     frame: int | None = None
     fps: float | None = None
@@ -55,6 +58,11 @@ class Frame:
         """What a log line calls it: "image 2/5 street.jpg", "video 1/1 (frame 30) clip.mp4"."""
         place = f"{self.index + 1}/{self.total}"
         return f"image {place} {self.path}" if self.frame is None else f"video {place} (frame {self.frame}) {self.path}"
+
+    @property
+    def filled(self) -> np.ndarray:
+        """The picture as a network sees it, with grey where nothing was measured."""
+        return fill_missing(self.image, self.missing)
 
     def original(self) -> np.ndarray:
         """The picture as (H, W, C), BGR for three channels, made from the tensor as uint8 where there is one."""

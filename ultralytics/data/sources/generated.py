@@ -36,4 +36,4 @@ class GeneratedSource(FrameSource):
                     "needed."
                 )
             image = array_of(picture, self._channels, name)
-            yield Frame(path=image.path, index=number, total=number + 1, image=image.image)
+            yield Frame(path=image.path, index=number, total=number + 1, image=image.image, missing=image.missing)

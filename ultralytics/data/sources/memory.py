@@ -11,9 +11,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ultralytics.data import tiff
+from ultralytics.data.description.headers import has_opacity
 from ultralytics.data.imread import usual_depth
+from ultralytics.data.measured import Picture, joined, to_levels, unmeasured
 from ultralytics.data.sources.frame import Frame, FrameSource
-from ultralytics.errors import SourceError
+from ultralytics.errors import ImageError, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,11 @@ class Array:
 
     path: str
     image: np.ndarray
+    missing: np.ndarray | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Hand the image over."""
-        yield Frame(path=self.path, image=self.image)
+        yield Frame(path=self.path, image=self.image, missing=self.missing)
 
 
 class TensorSource(FrameSource):
@@ -65,8 +69,8 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
     """Accept an array or PIL image as a picture with the wanted number of channels.
 
     Args:
-        image: (H, W) or (H, W, C) uint8 or uint16 in BGR order, or a PIL image of any mode; an alpha channel is left
-            out, and 16 bits become 8 as in files.
+        image: (H, W) or (H, W, C) in BGR order, uint8, uint16, or what has such levels (see `measured`), or a PIL image
+            of any mode. As in files, opacity tells what was not measured, and 16 bits of colour become 8.
         channels: 1, 3, or the number of bands the array must have.
         name: what messages and results call it.
 
@@ -74,7 +78,12 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
         SourceError: it is no picture.
     """
     if isinstance(image, Image.Image):
-        return Array(getattr(image, "filename", "") or name, _from_pil(image, channels, name))
+        if channels not in {1, 3}:
+            raise SourceError(
+                f"{name}: a PIL image has 3 channels or 1, but the model takes {channels}. Give an array."
+            )
+        samples, nodata = _pil_samples(ImageOps.exif_transpose(image)), _pil_nodata(image)
+        return Array(getattr(image, "filename", "") or name, *_picture(samples, channels, name, nodata))
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or not image.size:
@@ -84,32 +93,55 @@ def array_of(image: np.ndarray | Image.Image, channels: int, name: str) -> Array
             f"{name}: the shape {image.shape} looks like (C, H, W). Arrays are (H, W, C), in BGR order for three "
             "channels: give array.transpose(1, 2, 0)."
         )
-    if image.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+    return Array(name, *_picture(image, channels, name))
+
+
+def _picture(samples: np.ndarray, channels: int, name: str, nodata: float | None = None) -> Picture:
+    """Bring (H, W, C) samples of any type to the wanted number of channels, as a file's are."""
+    transparent = None
+    if channels in {1, 3} and samples.shape[2] in {2, 4}:
+        samples, transparent = samples[..., :-1], samples[..., -1] == 0
+    missing = joined(unmeasured(samples, nodata), transparent)
+    try:
+        levels = usual_depth(to_levels(samples, missing, channels), channels)
+    except ImageError as error:
         raise SourceError(
-            f"{name}: an array of {image.dtype} is given; uint8 from 0 to 255, or uint16 to 65535, is needed."
-        )
-    return Array(name, np.ascontiguousarray(_with_channels(usual_depth(image, channels), channels, name)))
+            f"{name}: an array of {samples.dtype} is given; uint8 from 0 to 255, or uint16 to 65535, is needed. "
+            f"The array {error}"
+        ) from error
+    return Picture(np.ascontiguousarray(_with_channels(levels, channels, name)), missing)
 
 
 def _with_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
     have = image.shape[2]
     if have == channels:
         return image
-    codes = {
-        (1, 3): cv2.COLOR_GRAY2BGR, (4, 3): cv2.COLOR_BGRA2BGR, (3, 1): cv2.COLOR_BGR2GRAY, (4, 1): cv2.COLOR_BGRA2GRAY,
-    }  # fmt: skip
+    codes = {(1, 3): cv2.COLOR_GRAY2BGR, (3, 1): cv2.COLOR_BGR2GRAY}
     if (have, channels) not in codes:
         raise SourceError(f"{name}: the array has {have} channels, but the model takes {channels}.")
     converted = cv2.cvtColor(np.ascontiguousarray(image), codes[have, channels])
     return converted[..., None] if converted.ndim == 2 else converted
 
 
-def _from_pil(image: Image.Image, channels: int, name: str) -> np.ndarray:
-    if channels not in {1, 3}:
-        raise SourceError(f"{name}: a PIL image has 3 channels or 1, but the model takes {channels}. Give an array.")
-    image = ImageOps.exif_transpose(image)
+def _pil_samples(image: Image.Image) -> np.ndarray:
+    """Take the samples of a PIL image, (H, W, C), blue first, opacity last."""
     if image.mode.startswith("I;16"):
-        return _with_channels(usual_depth(np.asarray(image)[..., None], channels), channels, name)
-    if channels == 1:
-        return np.asarray(image.convert("L"))[..., None].copy()
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+        return np.asarray(image).astype(np.uint16)[..., None]
+    if image.mode in {"L", "I", "F"} and not has_opacity(image):
+        return np.asarray(image)[..., None]
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))[..., None]
+    if image.mode == "LA":
+        return np.asarray(image)
+    if has_opacity(image):
+        return np.asarray(image.convert("RGBA"))[..., (2, 1, 0, 3)]
+    return np.asarray(image.convert("RGB"))[..., ::-1]
+
+
+def _pil_nodata(image: Image.Image) -> float | None:
+    """Read the nodata value of a TIFF that was opened with PIL."""
+    text = getattr(image, "tag_v2", {}).get(tiff.NODATA)
+    try:
+        return None if text is None else float(text.rstrip("\0 "))
+    except ValueError:
+        return None

@@ -48,7 +48,7 @@ def windowed(source: Source) -> Source:
 
 def raster_of(frame: Frame) -> Raster:
     """Give the raster of a frame, whatever it comes from."""
-    return frame.raster if isinstance(frame, RasterFrame) else ArrayRaster(frame.original())
+    return frame.raster if isinstance(frame, RasterFrame) else ArrayRaster(frame.original(), frame.missing)
 
 
 def _windowed(item: Item) -> Item:

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ultralytics.data.raster import Window, is_georeferenced
+from ultralytics.data.georeference import is_georeferenced
+from ultralytics.data.raster import Window
 from ultralytics.data.raster_writer import RasterWriter, writing_raster
 from ultralytics.data.sources import Frame
 from ultralytics.data.sources.rasters import raster_of
-from ultralytics.engine.predict.georeferenced import map_reference, without_missing
+from ultralytics.engine.predict.georeferenced import map_reference, missing_id, without_missing
 from ultralytics.engine.predict.prepared import InferenceBatch
 from ultralytics.engine.predict.tiling import Band, TileGrid, stitch
 from ultralytics.engine.results import Results, SemanticMask
@@ -68,6 +69,7 @@ class TiledPrediction:
         num_ids = max(model.num_classes, 2)
         geo = self.raster.geo
         self.geo = None if geo is None else map_reference(geo, num_ids, frame.path)
+        self.missing_id = missing_id(self.geo, num_ids)
         large = self.raster.shape[0] * self.raster.shape[1] > LARGE
         self.step = max(1, -(-max(self.raster.shape) // PREVIEW)) if large else 1
         self.id_type = np.uint8 if num_ids <= 255 else np.uint16  # with room for the ignored id
@@ -129,7 +131,7 @@ class TiledPrediction:
         windows = self.grid.windows()
         while batch := list(islice(windows, max(int(self.predictor.args.batch), 1))):
             with self._timed("read"):
-                pictures = [self.raster.read(window) for window in batch]
+                pictures = [self.raster.measured(window) for window in batch]
             with self._timed("preprocess"):
                 paddings = [self._padding(window) for window in batch]
                 images = self.predictor.pack(pictures, paddings)
@@ -152,7 +154,7 @@ class TiledPrediction:
             raise ConfigError(f"tile={self.predictor.args.tile} joins class maps, which this model does not make.")
         with self._timed("read"):
             missing = self.raster.missing((band.rows, slice(0, self.raster.shape[1])))
-        return without_missing(part, missing, self.geo)
+        return without_missing(part, missing, self.missing_id)
 
     def _as_batch(self, band: Band) -> InferenceBatch:
         """Present a band as a batch of one image, of which nothing but its size can be asked."""

@@ -22,7 +22,7 @@ from ultralytics.utils.plotting.grids import IMAGE_SUFFIXES, write_image
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ultralytics.data.raster import GeoReference
+    from ultralytics.data.georeference import GeoReference
 
 PHASES = ("read", "preprocess", "inference", "postprocess", "write")
 """Keys of `Results.speed`, in the order of the work."""

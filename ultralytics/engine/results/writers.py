@@ -18,7 +18,7 @@ from ultralytics.utils.imports import available
 from ultralytics.utils.plotting.grids import encode_image
 
 if TYPE_CHECKING:
-    from ultralytics.data.raster import GeoReference
+    from ultralytics.data.georeference import GeoReference
     from ultralytics.engine.results.base import Shape
 
 MASK_MODES = ("ids", "palette")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ultralytics.data.raster import GeoReference
+from ultralytics.data.imread import read_picture
 from ultralytics.engine.predict.georeferenced import place, without_missing
 from ultralytics.engine.results import Results, SemanticMask
 
@@ -34,7 +34,7 @@ def test_pixels_that_were_not_measured_have_no_class(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, nodata: int | None, num_ids: int, expected: int | None, told: bool
 ) -> None:
     result = predicted(tmp_path / "field.tif", nodata)
-    place(result, num_ids=num_ids, channels=3)
+    place(result, read_picture(result.path).missing, num_ids=num_ids)
     assert result.geo.transform == TRANSFORM
     assert result.geo.nodata == expected
     ids = result.semantic_mask.numpy().data
@@ -50,7 +50,7 @@ def test_pixels_that_were_not_measured_have_no_class(
 def test_other_files_stay_as_they_are() -> None:
     result = Results(np.zeros((4, 6, 3), np.uint8), "image0", ["a"], semantic_mask=np.ones((4, 6), np.uint8))
     mask = result.semantic_mask
-    place(result, num_ids=2, channels=3)
+    place(result, None, num_ids=2)
     assert result.geo is None
     assert result.semantic_mask is mask
 
@@ -58,7 +58,7 @@ def test_other_files_stay_as_they_are() -> None:
 def test_what_comes_with_the_ids_is_kept() -> None:
     sure = np.full((2, 2), 0.5, np.float32)
     mask = SemanticMask(np.ones((2, 2), np.uint8), confidence=sure, names={0: "a", 1: "b"})
-    marked = without_missing(mask, np.array([[True, False], [False, False]]), GeoReference(nodata=255))
+    marked = without_missing(mask, np.array([[True, False], [False, False]]), 255)
     assert marked.numpy().data.tolist() == [[255, 1], [1, 1]]
     assert marked.area() == {1: 3}
     assert marked.confidence is sure
