@@ -36,6 +36,7 @@ MAX_PIXELS = 500_000_000
 """Largest picture that is decoded whole; a file of a few kilobytes can claim more than any memory."""
 
 _PILLOW_ONLY = frozenset({"AVIF", "HEIF"})  # OpenCV decodes AVIF where built so, but leaves it rotated
+_DEEPEST = 16  # bits of a whole number that is a level
 _GREY_STEPS = {1: 255, 2: 85, 4: 17}  # decoders stretch 1, 2 and 4-bit grey to the full range of 8 bits
 
 
@@ -78,6 +79,14 @@ def decode_image(
 ) -> np.ndarray:
     """Decode the bytes of an image file; see `read_image`. Errors call it `name`."""
     return decode_picture(data, channels, name=name, max_pixels=max_pixels).image
+
+
+def read_missing(path: str | Path, channels: int = 3) -> np.ndarray | None:
+    """Mark the pixels of an image file that were not measured; it is decoded only where it may have some."""
+    header = image_header(path)
+    may = header.alpha or header.masked or header.nodata is not None or header.bits > _DEEPEST or header.kind == "NPY"
+    sidecar = Path(f"{path}.msk").is_file()
+    return read_picture(path, channels).missing if may or sidecar else None
 
 
 def decode_picture(data: bytes, channels: int = 3, *, name: str = "The image", max_pixels: int = MAX_PIXELS) -> Picture:

@@ -12,7 +12,7 @@ import numpy as np
 from ultralytics.data.cache import Arrays, ArraySpec
 from ultralytics.data.dataset import BaseDataset
 from ultralytics.data.description.spec import DatasetSpec
-from ultralytics.data.imread import read_image
+from ultralytics.data.imread import read_image, read_missing, read_picture, to_depth
 from ultralytics.data.sample import ClassMap, Sample
 from ultralytics.data.scan import summarise
 from ultralytics.errors import ConfigError
@@ -76,20 +76,26 @@ class SemanticDataset(BaseDataset):
         self.cache(cache)
 
     def decode(self, index: int) -> Arrays:
-        """Decode the image and its class ids, resized."""
+        """Decode the image and its class ids, resized; what was not measured is grey and ignored."""
         pair, shape = self.pairs[index], self.resized_shape(index)
-        image = resize(read_image(pair.image, self.spec.channels), shape)
+        picture = read_picture(pair.image, self.spec.channels)
+        image = resize(picture.filled, shape)
         ids = self._reader(pair.label, self.facts[index].shape)
         # In training, the id under the centre of each pixel, as in the image. In validation, the rule by which the
         # figures of this model family are computed: it rounds down, which shifts labels by up to half a pixel.
         nearest = cv2.INTER_NEAREST_EXACT if self.train else cv2.INTER_NEAREST
-        return image, self._classes_of(resize(ids, shape, nearest))
+        classes = self._classes_of(resize(ids, shape, nearest))
+        if picture.missing is not None:
+            classes[resize(picture.missing.view(np.uint8), shape, nearest) > 0] = self.spec.ignore_index
+        return to_depth(image, self._depth(index)), classes
 
     def array_specs(self, index: int) -> list[ArraySpec]:
         """Tell shape and type of the image and the class ids."""
         shape = self.resized_shape(index)
-        depth = np.dtype(np.uint16 if self.facts[index].bits > 8 else np.uint8)
-        return [ArraySpec((*shape, self.spec.channels), depth), ArraySpec(shape, self._table.dtype)]
+        return [ArraySpec((*shape, self.spec.channels), self._depth(index)), ArraySpec(shape, self._table.dtype)]
+
+    def _depth(self, index: int) -> np.dtype:
+        return np.dtype(np.uint16 if self.facts[index].bits > 8 else np.uint8)
 
     def make_sample(self, index: int, arrays: Arrays) -> Sample:
         """Make a sample of the decoded image and class ids."""
@@ -108,11 +114,15 @@ class SemanticDataset(BaseDataset):
     def content(self) -> str:
         """Text that changes with the meaning of labels, besides the size of images."""
         meaning = hashlib.blake2b(self._table.tobytes(), digest_size=16).hexdigest()
-        return f"{super().content}|{self.train}|{self._reader}|{meaning}"
+        return f"{super().content}|{self.train}|{self._reader}|{meaning}|unmeasured ignored"
 
     def source_ids(self, index: int) -> np.ndarray:
         """Read the class ids of a sample at the size of its file, as (H, W) uint8 or uint16."""
-        return self._classes_of(self._reader(self.pairs[index].label, self.facts[index].shape))
+        classes = self._classes_of(self._reader(self.pairs[index].label, self.facts[index].shape))
+        missing = read_missing(self.pairs[index].image, self.spec.channels)
+        if missing is not None:
+            classes[missing] = self.spec.ignore_index
+        return classes
 
     def source_image(self, index: int) -> np.ndarray:
         """Read the image of a sample at the size of its file, as (H, W, C)."""
