@@ -57,6 +57,7 @@ class BasePredictor:
         self.results: list[Results] = []
         self.skipped: list[tuple[str, str]] = []  # sources that could not be read, and why
         self.batch: InferenceBatch | None = None
+        self.unmeasured: list[str] = []  # images that were read whole and have no measured pixel
         self.input_shapes: list[tuple[int, int]] = []  # (height, width) of the input each result comes from
         self.activation_maps: list[
             np.ndarray | None
@@ -103,7 +104,7 @@ class BasePredictor:
         """Yield results one by one; files are closed when the generator ends, is closed or fails."""
         if self.args.save_conf and self.args.probs is None:
             self.args = self.args.replace(probs="top1")  # what is written has to be kept
-        self.activation_maps = []
+        self.activation_maps, self.unmeasured = [], []
         self.callbacks.run("on_predict_start", self)
         count, totals = 0, dict.fromkeys(("read", "preprocess", "inference", "postprocess", "write"), 0.0)
         with frames, self._saver(frames) as saver, self._bar(frames) as bar:
@@ -184,6 +185,8 @@ class BasePredictor:
         for result, frame in zip(results, frames, strict=True):
             result.speed = {"read": 0.0, **speed, "write": 0.0}
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
+            if frame.missing is not None and frame.missing.all():
+                self.unmeasured.append(frame.path)
             if frame.frame is None:
                 place(result, frame.missing, num_ids=max(self.model.num_classes, 2))
         if features is None:
@@ -290,5 +293,11 @@ class BasePredictor:
             LOGGER.info(f"Speed per image: {phases}")
         if self.save_dir is not None and self.save_dir.exists():
             LOGGER.info(f"Results in {self.save_dir}")
+        if self.unmeasured:
+            examples = ", ".join(f"'{path}'" for path in self.unmeasured[:3])
+            LOGGER.warning(
+                f"Images without a class, as all of their pixels are transparent or nodata: {len(self.unmeasured)} "
+                f"({examples}). Remove their alpha channel or nodata value if they do show something."
+            )
         if self.skipped:
             LOGGER.warning(f"Left out because they could not be read, each named above: {len(self.skipped)}.")

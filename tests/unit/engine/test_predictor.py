@@ -152,6 +152,16 @@ def test_what_cannot_be_read_is_remembered(make: Make, write_image: Callable, tm
     assert not (tmp_path / "runs").exists()
 
 
+def test_images_without_a_measured_pixel_are_told_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    clear, half = np.zeros((32, 32, 4), np.uint8), np.zeros((32, 32, 4), np.uint8)
+    half[:16, :, 3] = 255
+    predictor = make(batch=2)
+    predictor([clear, half, clear])
+    assert predictor.unmeasured == ["image0", "image2"]
+    (message,) = [record.getMessage() for record in caplog.records if "transparent" in record.getMessage()]
+    assert "2 ('image0', 'image2')" in message
+
+
 def test_no_source_is_an_error(make: Make) -> None:
     with pytest.raises(SourceError, match="Give a source"):
         make()()

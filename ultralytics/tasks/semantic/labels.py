@@ -13,7 +13,8 @@ import numpy as np
 
 from ultralytics.data.description.headers import read_header
 from ultralytics.data.description.spec import NO_POLYGON, NUM_RAW_IDS, DatasetSpec
-from ultralytics.data.imread import decode_image, image_header, read_bytes, read_ids, read_image, to_depth
+from ultralytics.data.imread import decode_picture, image_header, read_bytes, read_ids, read_image, to_depth
+from ultralytics.data.measured import Picture
 from ultralytics.data.polygons import read_polygons
 from ultralytics.data.scan import SampleFacts, SamplePaths
 from ultralytics.errors import DatasetError, ImageError, MissingFile
@@ -97,13 +98,13 @@ class LabelExaminer:
     @property
     def signature(self) -> str:
         """Whatever changes the facts."""
-        return repr((self.reader, self.channels, MAX_IMAGE_BYTES))
+        return repr((self.reader, self.channels, MAX_IMAGE_BYTES, "measured"))
 
     def __call__(self, pair: SamplePaths) -> SampleFacts:
         """Decode both files in full: a fault is found here or in the middle of training."""
         try:
             data = read_bytes(pair.image)
-            image = self._decode(data, f"'{pair.image}'")
+            image, missing = self._decode(data, f"'{pair.image}'")
         except (ImageError, MissingFile) as error:
             return SampleFacts(kind="unusable image", fault=str(error))
         height, width = shape = image.shape[:2]
@@ -122,11 +123,11 @@ class LabelExaminer:
         if ids.shape != shape:
             sizes = f"{ids.shape[1]} x {ids.shape[0]} pixels, its image {width} x {height}"
             return replace(facts, kind="mask of another size", fault=f"'{pair.label}' has {sizes}.")
-        counts = np.bincount(ids.ravel())
+        counts = np.bincount(ids.ravel() if missing is None else ids[~missing], minlength=1)
         present = np.flatnonzero(counts)
         return replace(facts, counts=dict(zip(present.tolist(), counts[present].tolist(), strict=True)), notes=notes)
 
-    def _decode(self, data: bytes, name: str) -> np.ndarray:
+    def _decode(self, data: bytes, name: str) -> Picture:
         """Decode an image that training can take."""
         header = read_header(data, name)
         if header.pages > 1 and header.kind != "TIFF":
@@ -137,7 +138,7 @@ class LabelExaminer:
                 f"{name} has {header.width} x {header.height} pixels, {size >> 20:,} MiB decoded; training takes "
                 f"{MAX_IMAGE_BYTES >> 20} MiB at most. Cut it into tiles."
             )
-        return decode_image(data, self.channels, name=name)
+        return decode_picture(data, self.channels, name=name)
 
 
 def _polygon_notes(file: Path) -> tuple[tuple[str, str], ...]:

@@ -140,6 +140,12 @@ def test_what_is_trained_on_ignores_the_hole(tmp_path: Path, cache: bool | str) 
         assert np.array_equal(sample.image, samples[0].image)
 
 
+def test_class_counts_leave_the_hole_out(tmp_path: Path) -> None:
+    spec = DatasetSpec.load(make_dataset(tmp_path, 0, 1))
+    pixels = SemanticDataset(spec, "train", imgsz=96, train=True).class_pixels()
+    assert pixels.sum() == 2 * (~HOLE).sum()
+
+
 def test_the_validator_reads_labels_without_the_hole(tmp_path: Path) -> None:
     config = get_cfg({"mode": "val", "data": str(make_dataset(tmp_path, 0, 1)), "imgsz": 96})
     dataset = SemanticValidator.build_dataset(config, DatasetSpec.load(config.data))
