@@ -199,10 +199,8 @@ class YOLO(NetworkHandle, CallbackOwner):
         if backend.imgsz is not None:
             config = config.replace(imgsz=list(backend.imgsz), rect=False)
         spec = DatasetSpec.load(config.data or self._spec.default_data, strict=config.strict)
-        if len(spec.names) != self.model.nc:
-            raise ConfigError(f"The model has {self.model.nc} classes, the dataset '{config.data}' {len(spec.names)}.")
         role: Any = validator or self._spec.resolve("validator")
-        dataset = role.build_dataset(config, spec)
+        dataset = role.build_dataset(config, spec, dict(self.model.names))
         dataset.regroup(dataset.rect, backend.stride)
         folder = run_folder(config, self.task, "val")  # before processes meet: none of them has made it yet
         how: dict[str, Any] = {"workers": config.workers, "shuffle": False, "seed": config.seed, "rank": RANK}

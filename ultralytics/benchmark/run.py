@@ -22,6 +22,7 @@ import torch
 
 from ultralytics.benchmark.table import STATE, BenchmarkRow, BenchmarkTable
 from ultralytics.cfg import OPTIONS, Config
+from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, Format, get_format
 from ultralytics.deploy.sandbox.confinement import end_process, ending
@@ -70,9 +71,7 @@ def benchmark(
         MissingFile: there is no benchmark to resume.
     """
     rows = choose_formats(formats, config.toolchain, config.quantize)
-    names = DatasetSpec.load(str(config.data)).names
-    if len(names) != len(model.names):
-        raise ConfigError(f"The model has {len(model.names)} classes, the dataset '{config.data}' {len(names)}.")
+    match_classes(DatasetSpec.load(str(config.data)), model.names, remap=config.cls_remap, classes=config.classes)
     config = config.replace(imgsz=list(check_imgsz(config.imgsz, stride=int(max(model.model.stride)))))
     found = BenchmarkTable.load(find_folder(config, model.task))
     found.settings = _same_settings(found, _settings(model, config, given))

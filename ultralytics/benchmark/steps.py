@@ -110,8 +110,8 @@ def _of_a_part(validator: Any, fraction: float) -> type:
 
     class OfAPart(validator):  # type: ignore[misc]
         @staticmethod
-        def build_dataset(config: Config, spec: DatasetSpec) -> Any:
-            return validator.build_dataset(config.replace(mode="benchmark", fraction=fraction), spec)
+        def build_dataset(config: Config, spec: DatasetSpec, names: Mapping[int, str] | None = None) -> Any:
+            return validator.build_dataset(config.replace(mode="benchmark", fraction=fraction), spec, names)
 
     return OfAPart
 

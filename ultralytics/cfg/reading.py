@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 _TRUE, _FALSE, _NONE = {"true", "yes", "on"}, {"false", "no", "off"}, {"none", "null"}
 
 
 def read_as(hint: Any, value: Any) -> Any:
-    """Read a value as a type: bool, int, float, str, Path, a list of these, or a union.
+    """Read a value as a type: bool, int, float, str, Path, a list or mapping of these, or a union.
 
     Of a union, the first type that fits is taken; text fits almost everything, so it comes last. A boolean is not a
     number, and numbers are finite. Arrays and tensors of any library are read as the numbers they hold.
@@ -35,7 +37,7 @@ def read_as(hint: Any, value: Any) -> Any:
     if type(None) in members and (value is None or (isinstance(value, str) and value.lower() in _NONE)):
         return None
     for member in members:
-        read = _read_list if typing.get_origin(member) is list else _READERS[member]
+        read = _READERS[typing.get_origin(member) or member]
         try:
             return read(value, member)
         except (ValueError, TypeError, OverflowError):
@@ -60,6 +62,8 @@ def either(names: Sequence[str]) -> str:
 
 
 def _names_of_one(member: Any) -> tuple[str, ...]:
+    if typing.get_origin(member) is dict:
+        return ("a mapping such as {a: b}",)
     if typing.get_origin(member) is list:
         return (f"a list of {_PLURALS[typing.get_args(member)[0]]}",)
     return _NAMES[member]
@@ -121,7 +125,22 @@ def _read_list(value: Any, hint: Any) -> list[Any]:
     return [read_as(item_type, item) for item in (value if isinstance(value, list) else [value])]
 
 
+def _read_dict(value: Any, hint: Any) -> dict[Any, Any]:
+    """Read a mapping, or a text such as "{car: vehicle, sky: null}"."""
+    if isinstance(value, str):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError("not a mapping") from error
+    if not isinstance(value, Mapping):
+        raise TypeError("not a mapping")
+    key_type, value_type = typing.get_args(hint)
+    return {read_as(key_type, key): read_as(value_type, entry) for key, entry in value.items()}
+
+
 _READERS: Mapping[Any, Callable[[Any, Any], Any]] = {
+    list: _read_list,
+    dict: _read_dict,
     bool: _read_bool,
     int: _read_int,
     float: _read_float,

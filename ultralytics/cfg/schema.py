@@ -93,7 +93,11 @@ class Config:
     save_period: int = _train(-1, "also keep a checkpoint every so many epochs; -1: only best and last", minimum=-1)
     cache: bool | str = _train(False, "keep decoded images in ram, or on disk beside them", choices=("ram", "disk"))
     pretrained: bool | str = _train(True, "start from the model's weights, or from this file")
-    cls_remap: bool = _train(True, "carry classifier rows over to classes of the same name")
+    cls_remap: bool | dict[str, str | None] = _train(
+        True,
+        "match classes by name; False: by position; or {name in the dataset: name in the model}",
+        modes=("train", "val", "export", "benchmark"),
+    )
     resume: bool | str = _train(
         False, "go on with an interrupted run, or this checkpoint; benchmark: folder", modes=("train", "benchmark")
     )

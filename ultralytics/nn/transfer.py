@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ultralytics.errors import CheckpointError
 from ultralytics.nn.checkpoint import Checkpoint
 from ultralytics.nn.model import GraphModel
+from ultralytics.utils.class_names import fold_name, ids_by_name
 
 _MIN_BACKBONE_SHARE = 0.5
 
@@ -54,7 +55,7 @@ def transfer(
     source: Checkpoint | Mapping[str, Tensor],
     *,
     source_names: Mapping[int, str] | None = None,
-    remap_classes: bool = True,
+    remap_classes: bool | Mapping[str, str | None] = True,
 ) -> TransferReport:
     """Load the weights that fit a network by name and shape.
 
@@ -66,7 +67,7 @@ def transfer(
         model: network to fill; changed in place.
         source: a checkpoint, or tensors by name.
         source_names: class names of the source; None takes the checkpoint's.
-        remap_classes: match classifier rows by class name.
+        remap_classes: match classifier rows by class name; a mapping gives the source's name of some classes.
 
     Raises:
         CheckpointError: less than half of the backbone's parameters fit, or the source cannot be trained on.
@@ -76,7 +77,8 @@ def transfer(
         source = source.state_dict
     targets = model.state_dict()
     _refuse_fused(source, targets)
-    rows = _common_classes(source_names or {}, model.names) if remap_classes else {}
+    renamed = remap_classes if isinstance(remap_classes, Mapping) else {}
+    rows = _common_classes(source_names or {}, model.names, renamed) if remap_classes else {}
     report = TransferReport(classes=[model.names[row] for row in rows])
     per_class = _classifier_tensors(model) if rows else set()
     first = _first_convolution(model)
@@ -102,10 +104,14 @@ def transfer(
     return report
 
 
-def _common_classes(source: Mapping[int, str], target: Mapping[int, str]) -> dict[int, int]:
+def _common_classes(
+    source: Mapping[int, str], target: Mapping[int, str], renamed: Mapping[str, str | None]
+) -> dict[int, int]:
     """Map target rows to source rows of the same name; empty if all classes are where they were or none is common."""
-    known = {_folded(name): row for row, name in sorted(source.items(), reverse=True)}
-    rows = {row: known[_folded(name)] for row, name in target.items() if _folded(name) in known}
+    known = ids_by_name(source)
+    renamed = {fold_name(name): "" if origin is None else fold_name(origin) for name, origin in renamed.items()}
+    wanted = {row: renamed.get(fold_name(name), fold_name(name)) for row, name in target.items()}
+    rows = {row: known[name] for row, name in wanted.items() if name in known}
     unchanged = len(source) == len(target) == len(rows) and all(row == other for row, other in rows.items())
     return {} if unchanged else rows
 
@@ -167,10 +173,6 @@ def _check_backbone(model: GraphModel, values: Mapping[str, Tensor]) -> None:
             f"Only {found:,} of the backbone's {total:,} parameters are in these weights: they belong to another "
             "architecture or scale. Use weights of the same model family and size, or train from scratch."
         )
-
-
-def _folded(name: str) -> str:
-    return str(name).strip().casefold()
 
 
 def _shape(tensor: Tensor) -> str:

@@ -53,6 +53,7 @@ class DatasetSpec:
         threshold: grey level, 1 to 255, from which on a pixel of a mask is of class 1, else 0; None if masks hold ids.
         display: (red, green, blue) of each class, for drawing; may be empty.
         class_weights: weight of each class that the dataset's owner recommends.
+        label_count: class ids that label files hold where that is not the number of classes, as after `with_classes`.
         strict: whether an image that cannot be used is an error rather than left out.
     """
 
@@ -74,6 +75,7 @@ class DatasetSpec:
     threshold: int | None = None
     display: tuple[tuple[int, int, int], ...] = ()
     class_weights: tuple[float, ...] | None = None
+    label_count: int | None = None
     strict: bool = False
 
     @classmethod
@@ -118,6 +120,8 @@ class DatasetSpec:
     @property
     def label_ids(self) -> range:
         """Raw ids that mean a class unless they are mapped."""
+        if self.label_count is not None:
+            return range(self.label_count)
         return range(self.num_classes - self.background_added if self.uses_polygons else self.num_ids)
 
     @property
@@ -245,6 +249,35 @@ class DatasetSpec:
         """
         check_mapping(mapping, self.num_ids, self.title)
         return replace(self, mapping={**self.mapping, **mapping})
+
+    def with_classes(self, names: Mapping[int, str], order: Mapping[int, int | None]) -> DatasetSpec:
+        """Copy the description with the classes of a model in the place of its own.
+
+        Args:
+            names: the model's classes by id.
+            order: the model's id of each class here; None ignores the class.
+        """
+        if all(number == target for number, target in order.items()) and len(order) == len(names):
+            return replace(self, names=dict(names))
+        whole = sorted(target for target in order.values() if target is not None) == sorted(names)
+        ours = {target: number for number, target in order.items() if target is not None}
+        weights = self.class_weights
+        matched = replace(
+            self,
+            names=dict(names),
+            background=None if self.background is None else order[self.background],
+            display=tuple(self.display[ours[k]] for k in names) if whole and self.display else (),
+            class_weights=tuple(weights[ours[k]] for k in names) if whole and weights else None,
+        )
+        if self.colors:  # which give class ids at once
+            colors = {color: None if k is None else order[k] for color, k in self.colors.items()}
+            return replace(matched, colors=colors)
+        # Ids that are listed come first: they are the ones that are written back.
+        meaning = self.mapping | {raw: raw for raw in self.label_ids if raw not in self.mapping}
+        if self.raw_ignore not in self.mapping:
+            meaning.pop(self.raw_ignore, None)
+        mapping = {raw: None if k is None else order[k] for raw, k in meaning.items()}
+        return replace(matched, label_count=len(self.label_ids), ignored=self.raw_ignore, mapping=mapping)
 
     def describe(self) -> str:
         """State in one line how labels are read."""

@@ -13,6 +13,7 @@ import torch
 
 from ultralytics.cfg import Config
 from ultralytics.data.dataset import BaseDataset
+from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import ConfigError, DatasetError, DownloadError, MissingFile
 from ultralytics.scenes import scene
@@ -69,10 +70,11 @@ class ProofImages:
             return unknown
         if spec.channels != channels:
             raise ConfigError(f"'{config.data}' has images of {spec.channels} channels, the model takes {channels}.")
+        labels, labelled = _labels(spec, names, config)
         fixed = config.replace(imgsz=[height, width], rect=False, mode="val", cache=False)
 
         def open_split(split: str) -> BaseDataset:
-            dataset: BaseDataset = validator.build_dataset(fixed.replace(split=split), spec)
+            dataset: BaseDataset = validator.build_dataset(fixed.replace(split=split), spec, labels)
             dataset.regroup(0, stride=1)  # the size is the network's already
             return dataset
 
@@ -82,7 +84,7 @@ class ProofImages:
             channels=channels,
             dataset=open_split(config.split),
             open_training=lambda: open_split("train"),
-            labelled=dict(spec.names) == dict(names),
+            labelled=labelled,
         )
 
     def batches(self, count: int, batch: int) -> Iterator[Mapping[str, Any]]:
@@ -138,3 +140,15 @@ class ProofImages:
             slot /= 255
         array.flush()
         return count
+
+
+def _labels(spec: DatasetSpec, names: Mapping[int, str], config: Config) -> tuple[Mapping[int, str] | None, bool]:
+    """Tell whether the labels of a dataset can be compared with answers, and in whose classes they are read."""
+    try:
+        match_classes(spec, names, remap=config.cls_remap, classes=config.classes)
+    except ConfigError as error:
+        if isinstance(config.cls_remap, Mapping):
+            raise
+        LOGGER.warning(f"The images are used without their labels. {error}")
+        return None, False
+    return names, True

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from ultralytics.cfg import Config
 from ultralytics.cfg.loader import dump
 from ultralytics.data.build import build_dataloader
+from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.loggers import add_loggers
@@ -128,6 +129,8 @@ class TrainingSetup:
         self.device = device
         self.data = DatasetSpec.load(self.args.data or self.task.default_data, strict=self.args.strict)
         self.check_data()
+        if self.resume is not None:  # the network's classes are those of the checkpoint, whatever order these have
+            self.data = match_classes(self.data, self.resume.names, remap=self.args.cls_remap)
         self.fingerprint = {"dataset": self.data.title, "files": self.data.fingerprint()}
         self.memory_format = torch.contiguous_format if self.args.channels_last is False else torch.channels_last
         self.model = self._build_model()

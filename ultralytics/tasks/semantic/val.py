@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import Config
+from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.engine.predict.tiled_network import TiledNetwork
 from ultralytics.engine.validator import BaseValidator
@@ -65,10 +66,18 @@ class SemanticValidator(BaseValidator):
     metrics: SemanticMetrics
 
     @staticmethod
-    def build_dataset(config: Config, spec: DatasetSpec) -> SemanticDataset:
-        """Make the dataset of the split to validate on."""
+    def build_dataset(config: Config, spec: DatasetSpec, names: Mapping[int, str] | None = None) -> SemanticDataset:
+        """Make the dataset of the split to validate on, its labels in the class ids of a model.
+
+        Args:
+            config: the options.
+            spec: the dataset.
+            names: the model's classes by id; None takes the dataset's.
+        """
         if config.label_map:
             spec = diagnose(spec, label_map=config.label_map).spec
+        if names is not None:
+            spec = match_classes(spec, names, remap=config.cls_remap, classes=config.classes)
         return build_dataset(config, spec, config.split, train=False, own_size=config.tile is not None)
 
     def __call__(
