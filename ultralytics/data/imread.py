@@ -71,7 +71,7 @@ def read_picture(path: str | Path, channels: int = 3, *, max_pixels: int = MAX_P
     """
     path = Path(path)
     picture = decode_picture(read_bytes(path), channels, name=f"'{path}'", max_pixels=max_pixels)
-    return Picture(picture.image, joined(picture.missing, _sidecar_mask(path, picture.image.shape[:2])))
+    return Picture(picture.image, joined(picture.missing, tiff.marked_beside(path, picture.image.shape[:2])))
 
 
 def decode_image(
@@ -85,8 +85,7 @@ def read_missing(path: str | Path, channels: int = 3) -> np.ndarray | None:
     """Mark the pixels of an image file that were not measured; it is decoded only where it may have some."""
     header = image_header(path)
     may = header.alpha or header.masked or header.nodata is not None or header.bits > _DEEPEST or header.kind == "NPY"
-    sidecar = Path(f"{path}.msk").is_file()
-    return read_picture(path, channels).missing if may or sidecar else None
+    return read_picture(path, channels).missing if may or tiff.mask_beside(Path(path)) else None
 
 
 def decode_picture(data: bytes, channels: int = 3, *, name: str = "The image", max_pixels: int = MAX_PIXELS) -> Picture:
@@ -95,7 +94,10 @@ def decode_picture(data: bytes, channels: int = 3, *, name: str = "The image", m
     with _naming(name):
         _check_pixels(header, max_pixels)
         samples, opaque = _decode_samples(data, header, channels)
-        missing = joined(unmeasured(samples, header.nodata), opaque, _masked(data, header))
+        stored = samples
+        if header.nodata is not None and not tiff.shows_samples(data):
+            stored = _upright(tiff.read_bands(data), header)
+        missing = joined(unmeasured(stored, header.nodata), opaque, _masked(data, header))
         image = usual_depth(to_levels(samples, missing, channels), channels)
         return Picture(np.ascontiguousarray(_with_channels(image, channels, header.kind)), missing)
 
@@ -122,13 +124,12 @@ def _decode_layers(data: bytes, header: Header) -> np.ndarray:
     if not header.alpha:
         return _decode(data, header)
     image = None
-    if header.kind not in _PILLOW_ONLY:
+    if header.kind not in {*_PILLOW_ONLY, "TIFF"}:  # OpenCV darkens colours of a TIFF by their opacity
         with _quiet_opencv():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None or image.ndim != 3 or image.shape[2] != 4:
         image = _decode_with_pillow(data, "RGBA")[..., (2, 1, 0, 3)]
-    if header.kind != "TIFF" or image.shape[:2] != header.shape:
-        image = _upright(image, header)
+    image = _upright(image, header)
     return image if header.channels > 2 or header.palette else image[..., (0, 3)]
 
 
@@ -137,17 +138,6 @@ def _masked(data: bytes, header: Header) -> np.ndarray | None:
     stored = (header.width, header.height) if header.orientation > 4 else header.shape
     valid = tiff.read_valid(data, stored) if header.masked else None
     return None if valid is None else _upright(~valid, header)
-
-
-def _sidecar_mask(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Mark the pixels that the mask file beside a TIFF leaves out."""
-    sidecar = path.with_name(f"{path.name}.msk")
-    if path.suffix.lower() not in {".tif", ".tiff"} or not sidecar.is_file():
-        return None
-    valid = tiff.read_bands(read_bytes(sidecar))[..., 0] != 0
-    if valid.shape != shape:
-        raise ImageError(f"'{sidecar}' is a mask of {valid.shape[::-1]} pixels for a picture of {shape[1::-1]}.")
-    return ~valid
 
 
 def usual_depth(image: np.ndarray, channels: int) -> np.ndarray:

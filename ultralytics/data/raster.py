@@ -144,7 +144,7 @@ class _FileRaster(Raster):
             kind = "TIFF" if path.suffix.lower() in _TIFF else "NPY"
             raise ImageError(f"'{path}' {wrong_channels(shape, channels, kind)}")
         self.path, self.shape, self.channels = path, shape[:2], channels
-        self._rgb, self._nodata = rgb, nodata
+        self._rgb, self._nodata, self._is_fractional = rgb, nodata, dtype.kind == "f"
         self._depth = dtype.newbyteorder("=")
         if self._depth not in PLAIN:
             try:
@@ -152,9 +152,17 @@ class _FileRaster(Raster):
             except ImageError as error:
                 raise ImageError(f"'{path}' {error}") from error
 
+    _masked = False
+    """Whether a mask of its own tells which pixels were measured."""
+
     @abstractmethod
     def _samples(self, window: Window, step: int) -> np.ndarray:
         """Read the bands of a rectangle in the file's order, (h, w, bands)."""
+
+    def missing(self, window: Window) -> np.ndarray | None:
+        """Mark the pixels of a rectangle that were not measured; nothing is read where the file cannot tell."""
+        tells = self._alpha or self._masked or self._nodata is not None or self._is_fractional
+        return super().missing(window) if tells else None
 
     def _left_out(self, window: Window, step: int) -> np.ndarray | None:
         """Mark the pixels that a mask leaves out."""
@@ -276,8 +284,7 @@ def open_raster(path: str | Path, channels: int = 3) -> Raster:
     page = _windowable_page(path) if path.suffix.lower() in _TIFF else None
     if page is not None and available("rasterio"):
         return _GeoRaster(path, channels)
-    sidecar = path.with_name(f"{path.name}.msk").is_file()
-    offset = _mapped_offset(page) if page is not None and not sidecar else None
+    offset = _mapped_offset(page) if page is not None and not tiff.mask_beside(path) else None
     if page is None or offset is None or any(page.is_mask for page in tiff.pages_of(path)):
         return ArrayRaster(*read_picture(path, channels))
     with path.open("rb") as file:

@@ -156,6 +156,13 @@ def needs_bands(data: bytes) -> bool:
     return page.get(PREDICTOR, 1) != 3 and (page.has_alpha or page.get(FORMAT, 1) != 1 or several)
 
 
+def shows_samples(data: bytes) -> bool:
+    """Tell whether a decoded picture has the numbers of the file: no palette, and black is 0."""
+    return next(
+        (page.get(PHOTOMETRIC, 1) not in {0, 3} for page in read_directories(data) if not page.is_reduced), True
+    )
+
+
 def read_valid(data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
     """Decode the mask page of a TIFF file, (H, W) bool, true where its first page was measured; None without one.
 
@@ -172,6 +179,27 @@ def read_valid(data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
             f"has a mask of {valid.shape[1]} x {valid.shape[0]} pixels, and {shape[1]} x {shape[0]} itself."
         )
     return valid
+
+
+def mask_beside(path: Path) -> Path | None:
+    """Find the mask in a file of its own that belongs to a TIFF file; None without one."""
+    mask = path.with_name(f"{path.name}.msk")
+    return mask if path.suffix.lower() in {".tif", ".tiff"} and mask.is_file() else None
+
+
+def marked_beside(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Mark the pixels that the mask beside a TIFF file leaves out, (H, W) bool; None without one.
+
+    Raises:
+        ImageError: the mask cannot be decoded, or has not the (height, width) of the picture.
+    """
+    mask = mask_beside(path)
+    if mask is None:
+        return None
+    valid = read_bands(mask.read_bytes())[..., 0] != 0
+    if valid.shape != shape:
+        raise ImageError(f"'{mask}' is a mask of {valid.shape[1]} x {valid.shape[0]} pixels for another size of image.")
+    return ~valid
 
 
 def _flavour(data: bytes) -> _Flavour | None:

@@ -109,6 +109,36 @@ def test_bands_with_an_opacity_or_a_value_for_nothing(tmp_path: Path) -> None:
             assert (opened.measured(WHOLE)[HOLE] == 114 * 257).all()
 
 
+@pytest.mark.parametrize("photometric", ["palette", "MINISWHITE"])
+def test_the_value_for_nothing_is_the_stored_one(tmp_path: Path, photometric: str) -> None:
+    file = write(tmp_path / "field.tif", holed(0, bands=1), nodata=0, photometric=photometric)
+    if photometric == "palette":
+        rasterio = pytest.importorskip("rasterio")
+        with rasterio.open(file, "r+") as dataset:
+            dataset.write_colormap(1, {index: (255 - index, 0, index, 255) for index in range(256)})
+    assert np.array_equal(read_picture(file).missing, HOLE)
+    with open_raster(file) as raster:
+        assert np.array_equal(raster.missing(WHOLE), HOLE)
+
+
+@pytest.mark.parametrize("how", [{"alpha": True}, {"mask": "internal", "photometric": "YCBCR"}])
+def test_a_lossy_orthophoto_tells_what_it_shows(tmp_path: Path, how: dict[str, Any]) -> None:
+    smooth = cv2.resize(RGB[:5, :7], SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+    file = write(tmp_path / "ortho.tif", smooth, compress="jpeg", jpeg_quality=95, **how)
+    image, missing = read_picture(file)
+    with open_raster(file) as raster:
+        assert np.array_equal(raster.missing(WHOLE), missing)
+        assert np.abs(raster.read(WHOLE)[~missing].astype(int) - image[~missing]).mean() < 2
+    if "mask" in how:
+        assert np.array_equal(missing, HOLE)
+
+
+def test_a_file_that_cannot_tell_is_not_read_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_raster(write(tmp_path / "field.tif", holed(0))) as raster:
+        monkeypatch.setattr(type(raster), "_samples", lambda *_: pytest.fail("read"))
+        assert raster.missing(WHOLE) is None
+
+
 def test_opacity_that_the_model_takes_as_a_band_is_data(tmp_path: Path) -> None:
     file = write(tmp_path / "four.tif", holed(0), alpha=True)
     image, missing = read_picture(file, 4)
