@@ -12,7 +12,7 @@ import numpy as np
 from ultralytics.data.convert.files import class_ids, convert_files, read_json, shape_classes, write_ids, write_names
 from ultralytics.data.description.spec import NO_POLYGON
 from ultralytics.errors import DatasetError
-from ultralytics.utils.ops.masks import fill_rings, ring_area, rle_decode
+from ultralytics.utils.ops.masks import drawn_area, fill_rings, rle_decode
 
 
 def coco(*, annotations: Path, target: Path, background: int | str | None = None) -> str:
@@ -38,25 +38,37 @@ def coco(*, annotations: Path, target: Path, background: int | str | None = None
     content = read_json(annotations)
     try:
         names = {row["id"]: str(row["name"]) for row in sorted(content["categories"], key=lambda row: row["id"])}
-        shapes = {
-            _relative(row["file_name"]): (row["id"], (int(row["height"]), int(row["width"])))
-            for row in content["images"]
-        }
-        instances: defaultdict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+        shapes = _images(content["images"])
+        rows_of: defaultdict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for row in content["annotations"]:
-            instances[row["image_id"]].append(row)
+            rows_of[row["image_id"]].append(row)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"'{annotations}' is not a COCO annotation file: {error!r}.") from error
     numbers = {category: number for number, category in enumerate(names)}
     spec = shape_classes({"names": list(names.values())}, background, str(annotations))
 
     def convert(file: Path) -> None:
-        image, shape = shapes[file]
-        raw = draw_instances(instances[image], numbers, shape, background=NO_POLYGON)
+        images, shape = shapes[file]
+        rows = [row for image in images for row in rows_of[image]]
+        raw = draw_instances(rows, numbers, shape, background=NO_POLYGON)
         write_ids(target / file.with_suffix(".png"), class_ids(raw, spec, str(file)))
 
     line = convert_files(convert, list(shapes), desc="COCO to ids", target=target)
     return f"{line}\n{write_names(target, spec)}"
+
+
+def _images(rows: Sequence[Mapping[str, Any]]) -> dict[Path, tuple[list[Any], tuple[int, int]]]:
+    """Read the ids and the (height, width) of each image; one that is listed twice has the instances of both rows."""
+    images: dict[Path, tuple[list[Any], tuple[int, int]]] = {}
+    for row in rows:
+        file, shape = _relative(row["file_name"]), (int(row["height"]), int(row["width"]))
+        ids, known = images.setdefault(file, ([], shape))
+        if shape != known:
+            sizes = f"{known[1]}x{known[0]} and {shape[1]}x{shape[0]}"
+            raise ValueError(f"the image '{file}' is listed with two sizes, {sizes}")
+        if row["id"] not in ids:
+            ids.append(row["id"])
+    return images
 
 
 def draw_instances(
@@ -81,7 +93,7 @@ def draw_instances(
             drawings += [(number, drawing) for drawing in _drawings(row.get("segmentation") or [], shape)]
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"The annotation with id {row.get('id')} cannot be drawn: {error}") from error
-    for number, drawing in sorted(drawings, key=lambda item: -_area(item[1])):
+    for number, drawing in sorted(drawings, key=lambda item: -drawn_area(item[1])):
         if drawing.dtype == bool:
             ids[drawing] = number
         else:
@@ -90,18 +102,18 @@ def draw_instances(
 
 
 def _drawings(segmentation: Any, shape: tuple[int, int]) -> list[np.ndarray]:
-    """Read a segmentation as one (H, W) bool mask, or as (N, 2) float corners of polygons."""
-    if isinstance(segmentation, Mapping):
-        mask = rle_decode({"size": segmentation["size"], "counts": segmentation["counts"]})
-        if mask.shape != shape:
-            raise ValueError(f"its mask is {mask.shape[1]}x{mask.shape[0]}, the image {shape[1]}x{shape[0]}.")
-        return [mask]
-    polygons = [np.array(flat, np.float64).reshape(-1, 2) for flat in segmentation]
-    return [polygon for polygon in polygons if len(polygon) >= 3]
-
-
-def _area(drawing: np.ndarray) -> float:
-    return float(drawing.sum()) if drawing.dtype == bool else ring_area(drawing)
+    """Read run lengths, polygons or a list of these as (H, W) bool masks and (N, 2) float corners."""
+    parts = [segmentation] if isinstance(segmentation, Mapping) else segmentation
+    drawings = []
+    for part in parts:
+        if isinstance(part, Mapping):
+            mask = rle_decode({"size": part["size"], "counts": part["counts"]})
+            if mask.shape != shape:
+                raise ValueError(f"its mask is {mask.shape[1]}x{mask.shape[0]}, the image {shape[1]}x{shape[0]}.")
+            drawings.append(mask)
+        elif len(polygon := np.array(part, np.float64).reshape(-1, 2)) >= 3:
+            drawings.append(polygon)
+    return drawings
 
 
 def _relative(file_name: str) -> Path:

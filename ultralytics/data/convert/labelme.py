@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ultralytics.data.convert.files import (
 )
 from ultralytics.data.description.document import read_description
 from ultralytics.data.description.spec import NO_POLYGON
+from ultralytics.data.imread import decode_image
 from ultralytics.errors import DatasetError, unknown_name
 from ultralytics.utils.ops.masks import polygons_to_class_map
 
@@ -28,8 +30,8 @@ _CIRCLE_CORNERS = 64
 def labelme(*, source: Path, target: Path, data: Path, background: int | str | None = None) -> str:
     """Draw LabelMe annotations as class-id PNGs of the same names; smaller shapes are drawn over larger ones.
 
-    Polygons, rectangles and circles are drawn; points and lines have no area and are refused by name. `names.yaml`
-    beside the masks holds the names of all ids, with the class `background` where one is added.
+    Polygons, rectangles, circles and masks are drawn; points and lines have no area and are refused by name.
+    `names.yaml` beside the masks holds the names of all ids, with the class `background` where one is added.
 
     Args:
         source: folder of JSON files, searched with its subfolders.
@@ -64,15 +66,33 @@ def draw_labelme(
     """
     try:
         shape = int(annotation["imageHeight"]), int(annotation["imageWidth"])
-        rows = [(row["label"], row.get("shape_type") or "polygon", row["points"]) for row in annotation["shapes"]]
-        polygons = [_corners(kind, np.array(points, np.float64).reshape(-1, 2)) for _, kind, points in rows]
+        rows = annotation["shapes"]
+        labels = [row["label"] for row in rows]
+        drawings = [_drawing(row, shape) for row in rows]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"'{name}' is not a usable LabelMe annotation: {error}.") from error
-    for label, _, _ in rows:
+    for label in labels:
         if label not in ids_by_name:
             raise DatasetError(f"'{name}': {unknown_name('class', label, ids_by_name)}")
-    classes = [ids_by_name[label] for label, _, _ in rows]
-    return polygons_to_class_map(polygons, classes, shape, background=background, dtype=np.uint16)
+    classes = [ids_by_name[label] for label in labels]
+    return polygons_to_class_map(drawings, classes, shape, background=background, dtype=np.uint16)
+
+
+def _drawing(row: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
+    """Read a shape as (N, 2) corners, or as an (H, W) bool mask; raises ValueError for one that cannot be drawn."""
+    kind, points = row.get("shape_type") or "polygon", np.array(row["points"], np.float64).reshape(-1, 2)
+    if kind != "mask":
+        return _corners(kind, points)
+    # The corners of a box of whole pixels, both inside, and what lies in it as a PNG in base 64.
+    crop = decode_image(base64.b64decode(row["mask"], validate=True), 1, name="its mask")[..., 0] != 0
+    (left, top), (right, bottom) = points.round().astype(int).tolist()
+    if crop.shape != (bottom - top + 1, right - left + 1):
+        raise ValueError(f"a mask of {crop.shape[1]}x{crop.shape[0]} pixels does not fit its box")
+    if left < 0 or top < 0 or bottom >= shape[0] or right >= shape[1]:
+        raise ValueError("a mask reaches beyond the image")
+    mask = np.zeros(shape, bool)
+    mask[top : bottom + 1, left : right + 1] = crop
+    return mask
 
 
 def _corners(kind: str, points: np.ndarray) -> np.ndarray:

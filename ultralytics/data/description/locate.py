@@ -190,9 +190,13 @@ def _root(file: Path, path: str | None, *, fetchable: bool) -> Path:
 
 
 def _resolve(root: Path, texts: tuple[str, ...]) -> tuple[Path, ...]:
-    """Place sources below the root. Some exporters write '../train/images' for what is beside the YAML."""
+    """Place sources below the root.
+
+    Some exporters write '../train/images' for what is beside the YAML; separators may be those of Windows.
+    """
     resolved = []
-    for text in texts:
+    for written in texts:
+        text = written if exists(root / written) else written.replace("\\", "/")
         source = root / Path(text).expanduser()
         beside = root / text.removeprefix("../")
         resolved.append(beside if not exists(source) and exists(beside) else source)

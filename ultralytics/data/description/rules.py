@@ -76,7 +76,6 @@ def infer_rules(spec: DatasetSpec, images: Sequence[Path]) -> list[LabelRule]:
         tried += fresh
         rules = [rule for keys in fresh if (rule := _tested(spec, sampled, keys))]
         found += rules or ([] if candidates else _unreachable(sampled, folder, names))
-    found = [rule for rule in found if rule.matched >= _FEWEST * rule.total]
     return sorted(found, key=lambda rule: (not rule.keys, -rule.matched / rule.total, len(rule.keys)))
 
 
@@ -181,7 +180,8 @@ def _ends(images: Sequence[Path], names: list[str], *, beside: bool) -> list[tup
     for image in images:
         same = [name for name in stems.get(image.stem, []) if not beside or name != image.name]
         for name in same or _nearest(image.name, ordered):
-            votes[_split(image.name, name)] += 1
+            if ends := _split(image.name, name):
+                votes[ends] += 1
     return [ends for ends, _ in votes.most_common(_ENDS_TRIED) if ends != ("", "") or not beside]
 
 
@@ -199,11 +199,16 @@ def _shared(one: str, other: str) -> int:
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _split(image: str, label: str) -> tuple[str, str]:
-    """Divide two names after what they share, at a separator; the image's end is "" if it is its suffix alone."""
+def _split(image: str, label: str) -> tuple[str, str] | None:
+    """Divide two names after what they share, at a separator; None if they share nothing.
+
+    The image's end is "" if it is its suffix alone.
+    """
     shared = _shared(image, label)
     while shared and not (image[shared : shared + 1] in _SEPARATORS and label[shared : shared + 1] in _SEPARATORS):
         shared -= 1
+    if not shared:
+        return None
     image_end, label_end = image[shared:], label[shared:]
     return ("" if image_end == Path(image).suffix else image_end), label_end
 
@@ -214,7 +219,8 @@ def _tested(spec: DatasetSpec, images: Sequence[Path], keys: Mapping[str, str | 
     find = changed.label_finder()
     kept = list(images) if changed.uses_polygons else find.without_labels(list(images))
     labels = [label for image in kept if (label := find(image))]
-    if not labels:
+    fewest = max(_FEWEST * len(images), min(2, len(images) // 2))  # neighbours like a_1, a_2 are not image and label
+    if len(labels) < max(fewest, 1):
         return None
     what = _describe(labels[:: -(-len(labels) // _SAMPLED_LABELS)])
     return LabelRule(keys, labels[0].parent, what, len(labels), len(kept)) if what else None

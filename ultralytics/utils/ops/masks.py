@@ -98,16 +98,24 @@ def polygons_to_class_map(
     thin outline should not vanish, so corners are rounded to pixels and those on the line count as inside.
 
     Args:
-        polygons: (N, 2) corners x, y in pixels, 0..width and 0..height.
+        polygons: (N, 2) corners x, y in pixels, 0..width and 0..height, or (height, width) bool masks.
         classes: the id of each.
         shape: (height, width).
         background: id of what no polygon covers.
         dtype: uint8 or uint16.
     """
     ids = np.full(shape, background, dtype)
-    for index in sorted(range(len(polygons)), key=lambda index: -ring_area(polygons[index])):
-        cv2.fillPoly(ids, [np.round(polygons[index]).astype(np.int32)], classes[index])
+    for index in sorted(range(len(polygons)), key=lambda index: -drawn_area(polygons[index])):
+        if polygons[index].dtype == bool:
+            ids[polygons[index]] = classes[index]
+        else:
+            cv2.fillPoly(ids, [np.round(polygons[index]).astype(np.int32)], classes[index])
     return ids
+
+
+def drawn_area(drawing: np.ndarray) -> float:
+    """Area in pixels of an (H, W) bool mask or of a polygon of (N, 2) corners."""
+    return float(np.count_nonzero(drawing)) if drawing.dtype == bool else ring_area(drawing)
 
 
 def mask_to_polygons(mask: np.ndarray, *, simplify: float = 0.0, min_area: float = 0.0) -> list[Polygon]:

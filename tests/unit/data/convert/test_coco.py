@@ -107,3 +107,27 @@ def test_other_files_are_named(tmp_path):
         coco(annotations=tmp_path / "nowhere.json", target=tmp_path)
     with pytest.raises(DatasetError, match="not a COCO annotation file: KeyError"):
         _convert(tmp_path, {"images": []})
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_list_of_run_lengths_and_polygons_is_drawn_whole(compress):
+    mask = np.zeros((8, 9), bool)
+    mask[:2, :3] = mask[6, 8] = True
+    parts = [rle_encode(mask, compress=compress), _square(4, 4, 2)]
+    ids = draw_instances([{"category_id": 3, "segmentation": parts}], {3: 6}, (8, 9), background=0)
+    mask[4:6, 4:6] = True
+    np.testing.assert_array_equal(ids, mask * 6)
+
+
+def test_an_image_that_is_listed_twice_has_the_instances_of_both(tmp_path):
+    content = _content({"category_id": 3, "segmentation": [_square(0, 0, 2)]}, file_name="day\\a.jpg")
+    content["images"].append({"id": 8, "file_name": "day/a.jpg", "height": 8, "width": 9})
+    content["images"].append(content["images"][0])
+    content["annotations"].append({"id": 5, "image_id": 8, "category_id": 90, "segmentation": [_square(5, 5, 2)]})
+    assert _convert(tmp_path, content).startswith("1 files converted")
+    ids = read_ids(tmp_path / "ids" / "day" / "a.png")
+    assert (ids[:2, :2] == 0).all()
+    assert (ids[5:7, 5:7] == 1).all()
+    content["images"][1]["height"] = 9
+    with pytest.raises(DatasetError, match="listed with two sizes, 9x8 and 9x9"):
+        _convert(tmp_path, content)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,3 +83,39 @@ def test_files_of_another_kind_are_named(tmp_path, text):
     (tmp_path / "data.yaml").write_text("names: [road]\n")
     with pytest.raises(DatasetError, match=r"a\.json"):
         labelme(source=tmp_path, target=tmp_path / "ids", data=tmp_path / "data.yaml")
+
+
+def _mask(crop, left, top, label="car"):
+    png = cv2.imencode(".png", crop)[1].tobytes()
+    height, width = crop.shape
+    points = [[left, top], [left + width - 1, top + height - 1]]
+    return {"label": label, "shape_type": "mask", "points": points, "mask": base64.b64encode(png).decode()}
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_masks_are_drawn_where_their_box_lies_in_the_order_of_size(value):
+    annotation = _annotation(("road", "rectangle", [[0, 0], [11, 9]]))
+    crop = np.zeros((3, 4), np.uint8)
+    crop[0, 1:] = crop[2, 0] = value
+    annotation["shapes"].insert(0, _mask(crop, 5, 6))
+    ids = draw_labelme(annotation, IDS, background=255, name="a.json")
+    expected = np.zeros((10, 12), int)
+    expected[6:9, 5:9] = crop > 0
+    np.testing.assert_array_equal(ids, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        (_mask(np.ones((3, 4), np.uint8), 9, 0), "beyond the image"),
+        ({**_mask(np.ones((3, 4), np.uint8), 0, 0), "points": [[0, 0], [5, 5]]}, "does not fit its box"),
+        ({**_mask(np.ones((3, 4), np.uint8), 0, 0), "mask": "AAAA"}, "its mask"),
+        ({**_mask(np.ones((3, 4), np.uint8), 0, 0), "mask": "?"}, "not a usable LabelMe"),
+        ({"label": "car", "shape_type": "mask", "points": [[0, 0], [1, 1]]}, "'mask'"),
+    ],
+)
+def test_a_mask_that_cannot_be_meant_is_refused(shape, told):
+    annotation = _annotation()
+    annotation["shapes"] = [shape]
+    with pytest.raises(DatasetError, match=told):
+        draw_labelme(annotation, IDS, background=255, name="a.json")

@@ -240,3 +240,10 @@ def test_of_an_archive_with_descriptions_at_two_depths_the_outer_one_counts(shar
     spec = DatasetSpec.load(shared / "bad-inputs" / "archive-two-yamls" / "two.zip")
     assert spec.file.parent == spec.root
     assert len(spec.images("train")) == 4
+
+
+def test_sources_may_be_written_with_separators_of_windows(root):
+    (root / "images" / "day 1").mkdir(parents=True)
+    (root / "images" / "day 1" / "a.png").touch()
+    spec = _load(root, "names: [a]\ntrain: images\\day 1\nval: '..\\images\\day 1'")
+    assert [image.name for split in ("train", "val") for image in spec.images(split)] == ["a.png", "a.png"]

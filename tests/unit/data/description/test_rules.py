@@ -150,3 +150,11 @@ def test_masks_win_over_polygons_beside_them_and_it_is_said(build, caplog, writt
     assert spec.uses_polygons == polygons
     assert ("side by side" in caplog.text) == (not written)
     assert Path(spec.label_finder()(spec.images("train")[0])).suffix == (".txt" if polygons else ".png")
+
+
+def test_numbered_images_of_few_colours_are_not_each_others_masks(tmp_path, write_image):
+    for number in range(6):
+        write_image(tmp_path / "images" / f"plan_{number}.png", np.full((*_SHAPE, 3), number, np.uint8))
+    (tmp_path / "data.yaml").write_text("names: [a]\ntrain: images\n")
+    spec = DatasetSpec.load(tmp_path / "data.yaml")
+    assert infer_rules(spec, spec.images("train")) == []
