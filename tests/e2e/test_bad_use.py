@@ -212,3 +212,13 @@ def test_a_mask_of_another_size_is_named(dataset, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "train: 7 of 8 images usable" in said
     assert f"'{mask}' has 20 x 10 pixels, its image 96 x 64." in said
+
+
+@pytest.mark.parametrize(("batch", "fits"), [(1, False), (7, False), (8, True)])
+def test_images_of_one_pixel_at_the_largest_stride_are_refused_before_the_first_step(
+    options, tmp_path, capsys, batch, fits
+):
+    words = [f"{key}={value}" for key, value in {**options, "imgsz": 32, "batch": batch, "epochs": 1}.items()]
+    code = main(["train", "model=yolo26n-sem.yaml", *words, f"project={tmp_path}"])
+    assert code == (0 if fits else 2)
+    assert fits or "imgsz=64" in capsys.readouterr().err

@@ -59,6 +59,14 @@ class EpochBatchSampler(Sampler[list[SampleKey]]):
         self.epoch = epoch
         self.mix = mix
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """List the number of images, and the index of one, of each batch; those of an unshuffled order."""
+        if self.together:
+            return [(len(batch), int(batch[0])) for batch in self._neighbours]
+        own = self._share_length(self.count)
+        starts = range(0, len(self) * self.batch, self.batch)
+        return [(min(self.batch, own - start), start) for start in starts]
+
     def __iter__(self) -> Iterator[list[SampleKey]]:
         if self.together:
             batches = [self._neighbours[unit] for unit in self._share(len(self._neighbours))]

@@ -91,3 +91,11 @@ def test_a_batch_holds_one_shape(sizes, batch, world):
     assert sorted(chain(*batches)) == list(range(len(shapes)))
     assert all(len({tuple(shapes[index]) for index in group}) == 1 for group in batches)
     assert len(batches) == sum(-(-size // batch) for size in sizes)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("drop_last", [True, False])
+@given(st.integers(1, 12), BATCHES)
+def test_sizes_are_those_of_the_batches(together, drop_last, count, batch):
+    sampler = EpochBatchSampler(count, batch, together=together, drop_last=drop_last)
+    assert sampler.sizes() == [(len(group), group[0]) for group in _indices(sampler)]

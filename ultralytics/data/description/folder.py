@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics.data.description.listing import BESIDE, hashed_split, list_images
-from ultralytics.data.description.rules import describe_absence, infer_rules
 from ultralytics.data.description.spec import SPLITS, DatasetSpec
 from ultralytics.data.imread import read_ids
 from ultralytics.errors import DatasetError, ImageError
@@ -32,7 +31,7 @@ def spec_from_folder(root: Path) -> DatasetSpec:
     Roboflow exports them), and VOC's lists of stems in `ImageSets/Segmentation`.
 
     Raises:
-        DatasetError: there are no images, no masks, or no class ids in them.
+        DatasetError: there are no images, or no class ids in the masks.
     """
     if (tables := sorted(root.glob(f"*/{_CLASS_TABLE}"))) and (root / "train").is_dir():
         return _spec_with_table(root, tables)
@@ -105,10 +104,7 @@ def _with_found_classes(spec: DatasetSpec) -> DatasetSpec:
     images = [image for split in ("train", "val") if spec.sources[split] for image in spec.images(split)]
     labels = [label for image in images if (label := find(image))]
     if not labels:
-        raise DatasetError(
-            f"{describe_absence(spec, {'given': images}, infer_rules(spec, images))}\n"
-            "  Put the masks, with the names of the images, there, or write a dataset YAML."
-        )
+        return spec  # whoever needs labels says where they may be
     found = set().union(*in_threads(_ids_in, labels, desc="looking for classes"))
     if found == {0, 255}:
         LOGGER.info(f"'{spec.title}': masks hold 0 and 255, read as the classes 0 and 1.")

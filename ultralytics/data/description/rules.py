@@ -87,7 +87,8 @@ def describe_absence(spec: DatasetSpec, images: Mapping[str, Sequence[Path]], ru
     for rule in rules[:_NAMED]:
         share = f"{rule.matched} of {rule.total} images looked at have one"
         lines.append(f"  '{rule.folder}' looks like labels: {rule.what}; {share}.")
-        lines += [f"  Write into the YAML:\n{rule.yaml()}"] if rule.keys else []
+        where = "into the YAML" if spec.file else f"a dataset YAML into '{spec.root}', with"
+        lines += [f"  Write {where}:\n{rule.yaml()}"] if rule.keys else []
         lines += [] if rule.keys else ["  Give it the subfolders of the images; no key leads there as it is."]
     if not rules:
         lines.append(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -35,6 +36,26 @@ def resolve_batch(batch: float, device: torch.device, step: Callable[[int], None
         LOGGER.info(f"batch={batch} measures GPU memory, of which '{device}' has none; using batch={DEFAULT_BATCH}.")
         return DEFAULT_BATCH
     return _measure(device, _DEFAULT_SHARE if batch == -1 else batch, step)
+
+
+def require_statistics(batches: Iterable[tuple[int, tuple[float, float]]], *, stride: int, batch: int) -> None:
+    """Refuse batches from which batch normalisation cannot learn: one image that is one pixel at the largest stride.
+
+    Args:
+        batches: number of images and (height, width) of each batch.
+        stride: largest stride of the network.
+        batch: images of a full batch of this process, for the message.
+
+    Raises:
+        ConfigError: a batch is too small; the message says what to change.
+    """
+    for images, (height, width) in batches:
+        if images * math.ceil(height / stride) * math.ceil(width / stride) < 2:
+            which = "A batch" if batch == 1 else f"The last batch, a single image after those of {batch},"
+            raise ConfigError(
+                f"{which} of {width:.0f} x {height:.0f} pixels is one pixel at the network's largest stride, {stride}; "
+                f"batch normalisation needs two. Use imgsz={2 * stride} or more, or a batch that leaves no single image."
+            )
 
 
 def fitting_batch(used: Mapping[int, int], limit: float, largest: int = _LARGEST) -> int:

@@ -20,7 +20,7 @@ from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.loggers import add_loggers
-from ultralytics.engine.train.autobatch import resolve_batch
+from ultralytics.engine.train.autobatch import require_statistics, resolve_batch
 from ultralytics.engine.train.criterion import Criterion
 from ultralytics.engine.train.ema import ModelEMA
 from ultralytics.engine.train.layers import freeze_layers
@@ -170,8 +170,16 @@ class TrainingSetup:
             self.train_set.regroup(share)
         self.val_set.regroup(share if self.val_set.rect else 0, int(torch.as_tensor(self.model.stride).max()))
         self.loader = build_dataloader(self.train_set, share, shuffle=True, rank=RANK, **options)
+        self._check_batches(share)
         self.val_loader = build_dataloader(self.val_set, share, shuffle=False, rank=RANK, **options)
         self.validator = self.build_validator(self.val_loader)
+
+    def _check_batches(self, share: int) -> None:
+        """Refuse batches that are too small for batch normalisation, before the first of them fails."""
+        stride = int(torch.as_tensor(self.model.stride).max())
+        shapes = self.train_set.shapes * (1 - self.args.multi_scale)
+        batches = ((images, shapes[index].tolist()) for images, index in self.loader.batch_sampler.sizes())
+        require_statistics(batches, stride=stride, batch=share)
 
     def _build_optimizer(self) -> None:
         steps = math.ceil(len(self.train_set) / max(self.batch, self.args.nbs))

@@ -216,7 +216,7 @@ def _surveys(report: DoctorReport) -> dict[str, Survey]:
     if unlabelled:
         absence = UnlabelledSplit(report.spec, unlabelled)
         report.problems.append(Finding("error", "no labels", str(absence)))
-        report.repair |= absence.rules[0].keys if absence.rules else {}
+        report.repair |= absence.rules[0].keys if absence.rules and report.spec.file else {}
     return surveys
 
 

@@ -52,20 +52,10 @@ def test_255_beside_other_ids_is_ignored(root, write_image):
     assert DatasetSpec.load(root).num_classes == 3
 
 
-def test_a_folder_that_is_no_dataset_says_what_is_missing(tmp_path, root):
-    for mask in (root / "masks").iterdir():
-        mask.unlink()
-    with pytest.raises(DatasetError, match="no label file was found for any of the 12"):
-        DatasetSpec.load(root)
+def test_a_folder_that_is_no_dataset_says_what_is_missing(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="neither a dataset YAML nor a folder 'images'"):
         DatasetSpec.load(tmp_path / "empty")
-
-
-def test_masks_in_another_folder_are_pointed_out(root):
-    (root / "masks").rename(root / "annotations")
-    with pytest.raises(DatasetError, match="masks_dir: annotations"):
-        DatasetSpec.load(root)
 
 
 def test_masks_beside_images_with_a_table_of_classes(tmp_path, write_image):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ultralytics.engine.train.autobatch import fitting_batch, resolve_batch
+from ultralytics.engine.train.autobatch import fitting_batch, require_statistics, resolve_batch
 from ultralytics.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -60,3 +60,13 @@ def test_measured_on_a_gpu() -> None:
         torch.empty(images * megabytes << 20, dtype=torch.uint8, device=device)
 
     assert resolve_batch(share, device, step) in range(18, 22)
+
+
+@pytest.mark.parametrize("batches", [[(1, (32, 32))], [(4, (32, 32)), (1, (32, 32))], [(1, (20.0, 31.0))]])
+def test_a_single_pixel_at_the_largest_stride_has_no_statistics(batches: list) -> None:
+    with pytest.raises(ConfigError, match="imgsz=64"):
+        require_statistics(batches, stride=32, batch=4)
+
+
+def test_two_pixels_at_the_largest_stride_have_statistics() -> None:
+    require_statistics([(2, (32, 32)), (1, (33, 32)), (1, (32, 64))], stride=32, batch=2)

@@ -96,6 +96,14 @@ def test_a_split_without_a_usable_image_says_why(make_dataset):
         require_usable(found, spec.title)
 
 
+def test_a_folder_without_a_yaml_and_without_masks_says_where_they_may_be(make_dataset):
+    root = make_dataset().parent
+    (root / "data.yaml").unlink()
+    (root / "masks").rename(root / "annotations")
+    with pytest.raises(DatasetError, match=r"a dataset YAML into .*, with:\n +masks_dir: annotations"):
+        survey(DatasetSpec.load(root), "train")
+
+
 def test_editing_names_or_a_mask_changes_the_answer_at_once(make_dataset, write_image):
     file = make_dataset()
     assert _problems(file) == {}
