@@ -54,7 +54,7 @@ def require_statistics(batches: Iterable[tuple[int, tuple[float, float]]], *, st
             which = "A batch" if batch == 1 else f"The last batch, a single image after those of {batch},"
             raise ConfigError(
                 f"{which} of {width:.0f} x {height:.0f} pixels is one pixel at the network's largest stride, {stride}; "
-                f"batch normalisation needs two. Use imgsz={2 * stride} or more, or a batch that leaves no single image."
+                f"batch normalisation needs two. Use imgsz={2 * stride} or more, or a batch that leaves no one alone."
             )
 
 
