@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from ultralytics.errors import DatasetError, ImageError, MissingFile
 _SAMPLED_IMAGES = 40
 _SAMPLED_LABELS = 3
 _NAMED = 3  # rules in a message
+_LABELS = IMG_FORMATS | {"txt"}
+_FEW_JSON = 8  # an annotation file of a whole split lies among few
 _MAX_FOLDERS = 2000
 _MAX_DEPTH = 5
 _MAX_COLORS = 64  # distinct values of a label; a photograph has thousands
@@ -90,6 +92,11 @@ def describe_absence(spec: DatasetSpec, images: Mapping[str, Sequence[Path]], ru
         where = "into the YAML" if spec.file else f"a dataset YAML into '{spec.root}', with"
         lines += [f"  Write {where}:\n{rule.yaml()}"] if rule.keys else []
         lines += [] if rule.keys else ["  Give it the subfolders of the images; no key leads there as it is."]
+    if tables := _json_files(spec.root, images):
+        lines.append(
+            f"  '{tables[0]}' looks like annotations of another tool ({len(tables)} JSON files): `yolo convert coco` "
+            "and `yolo convert labelme` turn such files into masks."
+        )
     if not rules:
         lines.append(
             f"  No folder below '{spec.root}' looks like labels. 'masks_dir' names the folder of masks that stands in "
@@ -98,6 +105,16 @@ def describe_absence(spec: DatasetSpec, images: Mapping[str, Sequence[Path]], ru
     elif rules[0].keys and spec.file:
         lines.append(f"  Or let a new YAML be written: yolo check data={spec.file} fix=true")
     return "\n".join(lines)
+
+
+def _json_files(root: Path, images: Mapping[str, Sequence[Path]]) -> list[Path]:
+    """List JSON files that may hold annotations: those of the names of images, and those that are few in a folder."""
+    stems = {image.stem for group in images.values() for image in group}
+    found = []
+    for folder, names in _folders(root, suffixes={"json"}):
+        own = [name for name in names if Path(name).stem in stems]
+        found += [folder / name for name in own or (names if len(names) <= _FEW_JSON else [])]
+    return found
 
 
 def is_two_tone(grey: np.ndarray) -> bool:
@@ -118,14 +135,16 @@ def apply_keys(spec: DatasetSpec, keys: Mapping[str, str | None]) -> DatasetSpec
     )
 
 
-def _folders(root: Path, depth: int = _MAX_DEPTH) -> Iterator[tuple[Path, list[str]]]:
-    """Walk the folders below one that hold files which could be labels, with the names of these."""
+def _folders(
+    root: Path, depth: int = _MAX_DEPTH, suffixes: Collection[str] = _LABELS
+) -> Iterator[tuple[Path, list[str]]]:
+    """Walk the folders below one that hold files of these kinds, with their names."""
     for count, (parent, below, files) in enumerate(os.walk(root)):
         if count == _MAX_FOLDERS:
             return
         level = len(Path(parent).relative_to(root).parts)
         below[:] = [] if level >= depth else sorted(name for name in below if not name.startswith("."))
-        names = [name for name in sorted(files) if suffix(name) in IMG_FORMATS | {"txt"} and not name.startswith(".")]
+        names = [name for name in sorted(files) if suffix(name) in suffixes and not name.startswith(".")]
         if names:
             yield Path(parent), names
 

@@ -79,8 +79,8 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
     every = spec.images(split) if images is None else images
     find = spec.label_finder()
     labels = [find(image) for image in every]
-    if not any(labels) and (images is None or not any(map(find, spec.images(split)))):
-        raise UnlabelledSplit(spec, {split: list(every)})
+    if not any(labels):
+        require_labels(spec, split)
     pairs = [SamplePaths(image, label or find.expected(image)) for image, label in zip(every, labels, strict=True)]
     reader = LabelReader.from_spec(spec)
     facts = scan(pairs, LabelExaminer(reader, spec.channels), desc=f"looking at {split} labels")
@@ -101,6 +101,18 @@ def survey(spec: DatasetSpec, split: str, images: Sequence[Path] | None = None) 
             usable.append(position)
     chosen = [pairs[position] for position in usable], [facts[position] for position in usable]
     return Survey(split, *chosen, problems, pairs, facts)
+
+
+def require_labels(spec: DatasetSpec, split: str) -> None:
+    """Raise if no image of a split has a label file.
+
+    Raises:
+        UnlabelledSplit: there is none; the message says where labels may be.
+        DatasetError: the split does not exist or has no images.
+    """
+    images = spec.images(split)
+    if not any(map(spec.label_finder(), images)):
+        raise UnlabelledSplit(spec, {split: images})
 
 
 def require_usable(found: Survey, title: str, *, strict: bool = False) -> None:

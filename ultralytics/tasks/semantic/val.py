@@ -34,6 +34,7 @@ from ultralytics.tasks.semantic.outputs import (
 )
 from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
+from ultralytics.tasks.semantic.survey import require_labels
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils import LOGGER
 from ultralytics.utils.dist import gather_objects
@@ -77,6 +78,7 @@ class SemanticValidator(BaseValidator):
         if config.label_map:
             spec = diagnose(spec, label_map=config.label_map).spec
         if names is not None:
+            require_labels(spec, config.split)  # without masks_dir a class is added, which would get the blame
             spec = match_classes(spec, names, remap=config.cls_remap, classes=config.classes)
         return build_dataset(config, spec, config.split, train=False, own_size=config.tile is not None)
 

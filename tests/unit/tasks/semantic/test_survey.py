@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +103,25 @@ def test_a_folder_without_a_yaml_and_without_masks_says_where_they_may_be(make_d
     (root / "masks").rename(root / "annotations")
     with pytest.raises(DatasetError, match=r"a dataset YAML into .*, with:\n +masks_dir: annotations"):
         survey(DatasetSpec.load(root), "train")
+
+
+@pytest.mark.parametrize("name", ["annotations/instances_train.json", "images/train/0.json"])
+def test_annotations_of_other_tools_are_pointed_out(make_dataset, name):
+    file = make_dataset()
+    (file.parent / "masks").rename(file.parent.parent / "masks")
+    (file.parent / name).parent.mkdir(exist_ok=True)
+    (file.parent / name).write_text("{}")
+    with pytest.raises(DatasetError, match="yolo convert coco") as caught:
+        survey(DatasetSpec.load(file), "train")
+    assert Path(name).name in str(caught.value)
+
+
+def test_a_part_without_labels_of_a_split_with_labels_is_no_absence(make_dataset):
+    file = make_dataset("names: [a]\nmasks_dir: none")
+    (file.parent / "labels" / "train").mkdir(parents=True)
+    (file.parent / "labels" / "train" / "3.txt").write_text("")
+    spec = DatasetSpec.load(file)
+    assert len(survey(spec, "train", spec.images("train")[:2]).pairs) == 2
 
 
 def test_editing_names_or_a_mask_changes_the_answer_at_once(make_dataset, write_image):

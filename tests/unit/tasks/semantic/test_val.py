@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from ultralytics.cfg import get_cfg
 from ultralytics.data.build import build_dataloader
 from ultralytics.data.description.spec import DatasetSpec
+from ultralytics.errors import DatasetError
 from ultralytics.tasks.semantic.metrics import SemanticMetrics
 from ultralytics.tasks.semantic.val import SemanticValidator
 
@@ -278,3 +279,12 @@ def test_absent_classes_are_listed_and_labels_all_ignored_are_said(
     ignored = validate(make_split(values=[255, 255, 255]), tmp_path / "run", plots=True, boundary=True)
     assert "no valid pixels" in ignored.table(verbose=True)
     assert np.isnan(ignored.miou)
+
+
+def test_forgotten_masks_are_named_before_the_classes_that_they_add(make_split):
+    file = make_split()
+    (file.parent / "masks").rename(file.parent / "annotations")
+    config = get_cfg({"data": str(file)}, mode="val")
+    names = {0: "ground", 1: "disc", 2: "bar"}
+    with pytest.raises(DatasetError, match="masks_dir: annotations"):
+        SemanticValidator.build_dataset(config, DatasetSpec.load(file), names)
