@@ -14,7 +14,6 @@ PACKAGE = ROOT / "ultralytics"
 KNOWN_CIRCLES: list[set[str]] = [
     {f"ultralytics.data.description.{name}" for name in ("folder", "locate", "spec")},
     {"ultralytics.engine.predict.tiled", "ultralytics.engine.predictor"},
-    {"ultralytics.engine.loggers", "ultralytics.engine.train.setup", "ultralytics.engine.trainer"},
 ]
 """Circles that are still to be opened; the list only shrinks."""
 

@@ -147,7 +147,7 @@ def test_callbacks_see_the_events_in_order(options, tmp_path):
     model.train(**{**options, "epochs": 1, "project": str(tmp_path)})
     names = [event for event, _ in seen]
     assert names == ["on_pretrain_routine_start", "on_train_start", "on_train_epoch_end", "on_fit_epoch_end",
-                     "on_fit_epoch_end", "on_train_end"]  # fmt: skip
+                     "on_train_end"]  # fmt: skip
 
 
 _RUN = """

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ultralytics.errors import ConfigError, unknown_name
+from ultralytics.utils.log import LOGGER
 
 EVENTS = (
     "on_pretrain_routine_start",
@@ -45,6 +46,9 @@ Callback = Callable[[Any], object]
 class CallbackList:
     """Functions by event, run in the order they were added.
 
+    Attributes:
+        failed: which function raised what, in words; None as long as none did.
+
     Example:
         >>> callbacks = CallbackList()
         >>> callbacks.add("on_train_end", lambda trainer: seen.append(trainer))
@@ -55,6 +59,7 @@ class CallbackList:
     """
 
     def __init__(self) -> None:
+        self.failed: str | None = None
         self._functions: dict[str, list[Callback]] = {event: [] for event in EVENTS}
 
     def add(self, event: str, function: Callback) -> None:
@@ -71,9 +76,15 @@ class CallbackList:
             functions.clear()
 
     def run(self, event: str, subject: Any) -> None:
-        """Call the functions of an event; an exception in one of them is the user's and passes on."""
+        """Call the functions of an event; an exception in one of them is the user's: it is named, and passes on."""
         for function in tuple(self._of(event)):  # a function may add or clear
-            function(subject)
+            try:
+                function(subject)
+            except Exception as error:
+                name = getattr(function, "__qualname__", repr(function))
+                self.failed = f"The callback '{name}' of the event '{event}' raised {type(error).__name__}"
+                LOGGER.error(f"{self.failed}: {error}")
+                raise
 
     def functions(self, event: str) -> tuple[Callback, ...]:
         """List what hangs on an event."""

@@ -11,13 +11,15 @@ import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ultralytics.engine.loggers import ResultsCSV
+from ultralytics.engine.loggers import RunLoggers, wanted_loggers
+from ultralytics.engine.train.figures import EpochFigures, RunFacts
 from ultralytics.engine.train.launch import launch, needs_launch, process_group
 from ultralytics.engine.train.layers import random_rescale
 from ultralytics.engine.train.setup import TrainingSetup
@@ -51,8 +53,8 @@ class BaseTrainer(TrainingSetup):
     """Train a network on a dataset and keep its best weights: the loop over what `TrainingSetup` made.
 
     Attributes that callbacks may use: `args`, `save_dir`, `model`, `ema`, `optimizer`, `data`, `device`, `loop`,
-    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`. One that sets `stop` to true, in every
-    process, ends the training after the epoch.
+    `epoch`, `epochs`, `loss_items`, `metrics`, `fitness`, `best`, `last`. `epoch` is that of the event, counted from
+    1. A callback that sets `stop` to true, in every process, ends the training after the epoch.
     """
 
     # The story ------------------------------------------------------------------------------------------------------
@@ -68,8 +70,11 @@ class BaseTrainer(TrainingSetup):
         with deterministic_mode(self.args.deterministic), process_group(device), ExitStack() as stack:
             self._setup(device)
             stack.callback(self._close_loaders)
+            self.loggers = stack.enter_context(RunLoggers(wanted_loggers() if is_main_process() else []))
             if self.resume is not None:
                 self._restore(self.resume)
+            self.callbacks.failed, self._saved_updates = None, self.loop.updates
+            stack.push(self._keep_unfinished)
             self.callbacks.run("on_pretrain_routine_end", self)
             self._fit()
             return self._finish()
@@ -77,10 +82,12 @@ class BaseTrainer(TrainingSetup):
     def _fit(self) -> None:
         self._announce()
         self.callbacks.run("on_train_start", self)
-        self.csv = ResultsCSV(self.save_dir / "results.csv", resume_epoch=self.loop.epoch)
+        facts = RunFacts(folder=self.save_dir, options=self.args.as_dict(), resume_epoch=self.loop.epoch)
+        self.loggers.start(facts)
         self.watch = Stopwatch(self.loop.elapsed)
         retries = 0
         while self.loop.epoch < self.loop.epochs:
+            self.epoch = self.loop.epoch + 1
             try:
                 self._train_epoch()
             except NonFiniteLoss as error:
@@ -107,7 +114,7 @@ class BaseTrainer(TrainingSetup):
         self.model.train()
         self._keep_frozen()
         self.loader.set_epoch(self.loop.epoch, mix=self.loop.epoch < self.loop.epochs - self.args.close_mosaic)
-        sums = torch.zeros(len(self.criterion.names), device=self.device)
+        sums: Tensor | None = None
         look_every = 1 if self.device.type == "cpu" else 16  # reading a loss waits for the GPU
         pending, steps = 0, len(self.loader)
         self.optimizer.zero_grad(set_to_none=True)
@@ -120,9 +127,10 @@ class BaseTrainer(TrainingSetup):
             loss, parts = self._forward(batch, step)
             self.scaler.scale(loss).backward()
             pending += 1
-            sums += torch.stack([parts[name] for name in self.criterion.names])
+            values = torch.stack(list(parts.values()))
+            sums = values if sums is None else sums + values
             if step % look_every == 0 or step == steps - 1:
-                self._look(sums / (step + 1), batch, bar)
+                self._look(dict(zip(parts, (sums / (step + 1)).unbind(), strict=True)), batch, bar)
             if pending >= self._accumulate() or step == steps - 1:
                 self._optimizer_step()
                 pending = 0
@@ -164,12 +172,10 @@ class BaseTrainer(TrainingSetup):
         better = self.fitness is not None and self.loop.observe(self.fitness, loss)
         if not is_main_process():
             return
-        rates = {f"lr/pg{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}
-        losses = {f"train/{name}": value for name, value in self.loss_items.items()}
-        figures = {**self._unknown_figures(), **self.metrics}
-        self.csv.write({"epoch": self.loop.epoch, "time": self.loop.elapsed, **losses, **figures, **rates})
+        self.loggers.write(self._figures())
         if better or not self.best.exists():
             self._save(self.best, self._checkpoint(with_state=False))
+        self._saved_updates = self.loop.updates
         if not self.args.save:  # the best weights are what the run is for
             return
         self._save(self.last, self._checkpoint(with_state=True))
@@ -189,8 +195,7 @@ class BaseTrainer(TrainingSetup):
         if is_main_process():
             self._note_calibration()
             if self.args.plots:
-                plot_results(self.csv.path)
-            self.callbacks.run("on_fit_epoch_end", self)
+                plot_results(self.csv)
             hours = self.loop.elapsed / 3600
             LOGGER.info(f"Epochs: {self.loop.epoch} in {hours:.3f} h; best epoch {self.loop.best_epoch}: {self.best}")
         self.callbacks.run("on_train_end", self)
@@ -217,6 +222,16 @@ class BaseTrainer(TrainingSetup):
                 checkpoint = load_checkpoint(path)
                 checkpoint.calibration = dict(self.calibration)
                 self._save(path, checkpoint)
+
+    def _keep_unfinished(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Write the weights as they are when a callback's error ends an epoch; `last.pt` is of the epoch before."""
+        if self.callbacks.failed is None or not is_main_process():
+            return
+        done = self.loop.updates - self._saved_updates
+        if done > 0:
+            file = self.last.with_name("unfinished.pt")
+            self._save(file, self._checkpoint(with_state=False))
+            LOGGER.info(f"The weights after {done} further optimizer steps of epoch {self.epoch} are in '{file}'.")
 
     def _checkpoint(self, *, with_state: bool) -> Checkpoint:
         return Checkpoint.of_model(
@@ -270,11 +285,6 @@ class BaseTrainer(TrainingSetup):
     # Small steps of the loop ----------------------------------------------------------------------------------------
 
     @property
-    def epoch(self) -> int:
-        """Epoch that runs now, counted from 1."""
-        return min(self.loop.epoch + 1, self.loop.epochs)
-
-    @property
     def epochs(self) -> int:
         """Epochs planned."""
         return self.loop.epochs
@@ -286,21 +296,31 @@ class BaseTrainer(TrainingSetup):
             return self._full_accumulation()
         return max(1, round(float(np.interp(self.loop.iteration, [0, warmup], [1, self.args.nbs / self.batch]))))
 
-    def _look(self, means: Tensor, batch: Mapping[str, Any], bar: Any) -> None:
-        values = (all_reduce_sum(means) / world_size()).tolist()  # all processes see, and act on, the same
+    def _look(self, means: Mapping[str, Tensor], batch: Mapping[str, Any], bar: Any) -> None:
+        total = all_reduce_sum(torch.stack(list(means.values())))
+        values = (total / world_size()).tolist()  # all processes see, and act on, the same
         if not all(map(math.isfinite, values)):
             files = ", ".join(batch["im_file"][:4])
             raise NonFiniteLoss(f"The loss became {values} in epoch {self.epoch}, in the batch of {files} …")
-        self.loss_items = dict(zip(self.criterion.names, values, strict=True))
+        self.loss_items = dict(zip(means, values, strict=True))
         memory = f"{torch.cuda.memory_reserved() / 2**30:.1f}G" if self.device.type == "cuda" else ""
         shown = {name.removesuffix("_loss"): f"{value:.3f}" for name, value in self.loss_items.items()}
         height, width = batch["img"].shape[2:]
         bar.set_postfix({**shown, "lr": f"{self.optimizer.param_groups[0]['lr']:.2g}", "size": f"{height}x{width}"} |
                         ({"GPU": memory} if memory else {}), refresh=False)  # fmt: skip
 
+    def _figures(self) -> EpochFigures:
+        return EpochFigures(
+            epoch=self.epoch,
+            seconds=self.loop.elapsed,
+            losses={f"train/{name}": value for name, value in self.loss_items.items()},
+            metrics={**self._unknown_figures(), **self.metrics},
+            rates={f"lr/pg{number}": group["lr"] for number, group in enumerate(self.optimizer.param_groups)},
+        )
+
     def _unknown_figures(self) -> dict[str, float]:
         """Name what a validation finds, without values: results.csv has its columns from the first row on."""
-        names = [*self.validator.build_metrics().results_dict, *(f"val/{name}" for name in self.criterion.names)]
+        names = [*self.validator.build_metrics().results_dict, *(f"val/{name}" for name in self.criterion.eval_names)]
         return {name: math.nan for name in names if name != "fitness"}
 
     def _keep_frozen(self) -> None:

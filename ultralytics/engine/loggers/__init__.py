@@ -1,25 +1,29 @@
-"""Where the figures of a training go: results.csv always, other tools if they are installed and switched on."""
+"""Where the figures of a training go: CSV and JSON lines always, other tools if they are installed and switched on.
+
+A logger gets facts and figures, never the trainer, and its failure costs a warning, never the training.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ultralytics.cfg.settings import SETTINGS
-from ultralytics.engine.events import EVENTS, CallbackList
-from ultralytics.engine.loggers.csv import ResultsCSV
+from ultralytics.engine.loggers.base import RunLogger
+from ultralytics.engine.loggers.files import ResultsCSV, ResultsJSON
+from ultralytics.engine.train.figures import EpochFigures, RunFacts
 from ultralytics.utils.imports import available, load
 from ultralytics.utils.log import LOGGER
 
 if TYPE_CHECKING:
-    from ultralytics.engine.trainer import BaseTrainer
+    from typing_extensions import Self
 
-__all__ = ["LOGGERS", "EpochLogger", "Logger", "ResultsCSV", "add_loggers"]
+__all__ = ["LOGGERS", "LoggerRow", "ResultsCSV", "ResultsJSON", "RunLogger", "RunLoggers", "wanted_loggers"]
 
 
-class Logger(NamedTuple):
-    """A logging tool: its switch in the settings, the package it needs, and the class that does it."""
+class LoggerRow(NamedTuple):
+    """A logging tool: its switch in the settings, the package it needs, and the class that writes to it."""
 
     setting: str
     package: str
@@ -27,63 +31,55 @@ class Logger(NamedTuple):
 
 
 LOGGERS = (
-    Logger("tensorboard", "tensorboard", "ultralytics.engine.loggers.tensorboard:TensorBoardLogger"),
-    Logger("wandb", "wandb", "ultralytics.engine.loggers.wandb:WandbLogger"),
-    Logger("mlflow", "mlflow", "ultralytics.engine.loggers.mlflow:MLflowLogger"),
+    LoggerRow("tensorboard", "tensorboard", "ultralytics.engine.loggers.tensorboard:TensorBoardLogger"),
+    LoggerRow("wandb", "wandb", "ultralytics.engine.loggers.wandb:WandbLogger"),
+    LoggerRow("mlflow", "mlflow", "ultralytics.engine.loggers.mlflow:MLflowLogger"),
 )
 
 
-def add_loggers(callbacks: CallbackList, settings: Mapping[str, Any] = SETTINGS) -> list[str]:
-    """Hang the loggers that are switched on and installed on their events, each once; return their names."""
-    added = []
+def wanted_loggers(settings: Mapping[str, Any] = SETTINGS) -> list[RunLogger]:
+    """Make the loggers of a run: the files, and the tools that are switched on and installed."""
+    loggers: list[RunLogger] = [ResultsCSV(), ResultsJSON()]
     for setting, package, target in LOGGERS:
         if not settings.get(setting):
             continue
-        if not available(package):
+        if available(package):
+            loggers.append(load(target)())
+        else:
             LOGGER.warning(f"The setting '{setting}' is on, but the package '{package}' is not installed.")
-            continue
-        kind = load(target)
-        present = (getattr(function, "__self__", None) for function in callbacks.functions("on_train_start"))
-        if not any(isinstance(owner, kind) for owner in present):
-            logger = kind()
-            for event in EVENTS:
-                if hasattr(logger, event):
-                    callbacks.add(event, getattr(logger, event))
-        added.append(setting)
-    return added
+    return loggers
 
 
-class EpochLogger(ABC):
-    """A logger that writes the figures of every epoch, once."""
+class RunLoggers:
+    """The loggers of one run, closed with the block they are used in, however it ends.
 
-    def __init__(self) -> None:
-        self._last_epoch = 0
+    One that fails is told of once and gets nothing more.
+    """
 
-    @abstractmethod
-    def start(self, trainer: BaseTrainer) -> None:
-        """Begin a run."""
+    def __init__(self, loggers: Iterable[RunLogger]) -> None:
+        self._loggers = list(loggers)
 
-    @abstractmethod
-    def write(self, figures: dict[str, float], epoch: int) -> None:
-        """Write losses, metrics and learning rates of an epoch, counted from 1."""
+    def __enter__(self) -> Self:
+        return self
 
-    @abstractmethod
-    def end(self) -> None:
-        """End the run."""
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        status = "finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted"
+        self._each(lambda logger: logger.end(status))
 
-    def on_train_start(self, trainer: BaseTrainer) -> None:
-        """Begin a run."""
-        self._last_epoch = trainer.loop.epoch
-        self.start(trainer)
+    def start(self, facts: RunFacts) -> None:
+        """Begin a run, or go on with one."""
+        self._each(lambda logger: logger.start(facts))
 
-    def on_fit_epoch_end(self, trainer: BaseTrainer) -> None:
-        """Write the epoch's figures; the validation of the best weights at the very end is no epoch."""
-        if trainer.loop.epoch > self._last_epoch:
-            self._last_epoch = trainer.loop.epoch
-            losses = {f"train/{name}": value for name, value in trainer.loss_items.items()}
-            rates = {f"lr/pg{index}": group["lr"] for index, group in enumerate(trainer.optimizer.param_groups)}
-            self.write({**losses, **trainer.metrics, **rates}, trainer.loop.epoch)
+    def write(self, figures: EpochFigures) -> None:
+        """Write the figures of an epoch."""
+        self._each(lambda logger: logger.write(figures))
 
-    def on_train_end(self, trainer: BaseTrainer) -> None:
-        """End the run."""
-        self.end()
+    def _each(self, call: Callable[[RunLogger], None]) -> None:
+        for logger in tuple(self._loggers):
+            try:
+                call(logger)
+            except Exception as error:  # noqa: BLE001 - whatever a tool raises, hours of training are worth more
+                self._loggers.remove(logger)
+                LOGGER.warning(
+                    f"{logger.name} failed and gets nothing more of this run: {type(error).__name__}: {error}"
+                )

@@ -1,34 +1,68 @@
-"""Figures of a training for MLflow; without `MLFLOW_TRACKING_URI` they stay beside the run's folder."""
+"""Figures of a training for MLflow; where no tracking server is set they stay beside the run's folder."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import time
+from typing import Any
 
-from ultralytics.engine.loggers import EpochLogger
+from ultralytics.engine.loggers.base import RunLogger
+from ultralytics.engine.train.figures import EpochFigures, RunFacts
 from ultralytics.utils.imports import require
 
-if TYPE_CHECKING:
-    from ultralytics.engine.trainer import BaseTrainer
+_MOST_PARAMS = 100
+"""Parameters that a server takes at once."""
+
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
-class MLflowLogger(EpochLogger):
-    """Logs the options at the start and the figures of every epoch."""
+class MLflowLogger(RunLogger):
+    """Logs the options at the start and the figures of every epoch.
 
-    def start(self, trainer: BaseTrainer) -> None:
+    It works through a client of its own: the experiment and the active run of the process are the caller's, and stay as
+    they are. A run that is active becomes the parent of this one.
+    """
+
+    name = "MLflow"
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._run_id = ""
+
+    def start(self, facts: RunFacts) -> None:
         """Begin a run named as the folder of the training, in an experiment named as the folder above."""
-        self._mlflow: Any = require("mlflow", extra="mlflow", why="log to MLflow")
-        folder = trainer.save_dir
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            self._mlflow.set_tracking_uri((folder.parent.resolve() / "mlflow").as_uri())
-        self._mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", folder.parent.name))
-        self._mlflow.start_run(run_name=os.environ.get("MLFLOW_RUN", folder.name))
-        self._mlflow.log_params(trainer.args.as_dict())
+        mlflow = require("mlflow", extra="mlflow", why="log to MLflow")
+        folder, parent = facts.folder, mlflow.active_run()
+        is_set = parent is not None or "MLFLOW_TRACKING_URI" in os.environ or mlflow.tracking.is_tracking_uri_set()
+        # A database, since MLflow refuses to begin in plain folders from version 3 on.
+        local = f"sqlite:///{(folder.parent.resolve() / 'mlflow.db').as_posix()}"
+        address = mlflow.get_tracking_uri() if is_set else local
+        client = mlflow.MlflowClient(tracking_uri=address)
+        if parent is None:
+            experiment = self._experiment(client, os.environ.get("MLFLOW_EXPERIMENT_NAME", folder.parent.name))
+        else:
+            experiment = parent.info.experiment_id
+        tags = {} if parent is None else {"mlflow.parentRunId": parent.info.run_id}
+        run = client.create_run(experiment, run_name=os.environ.get("MLFLOW_RUN", folder.name), tags=tags)
+        self._client, self._run_id = client, run.info.run_id
+        self._metric = mlflow.entities.Metric
+        params = [mlflow.entities.Param(key, str(value)) for key, value in facts.options.items()]
+        for first in range(0, len(params), _MOST_PARAMS):
+            client.log_batch(self._run_id, params=params[first : first + _MOST_PARAMS])
 
-    def write(self, figures: dict[str, float], epoch: int) -> None:
+    def write(self, figures: EpochFigures) -> None:
         """Log an epoch."""
-        self._mlflow.log_metrics(figures, step=epoch)
+        now = round(1000 * time.time())
+        metrics = [self._metric(key, value, now, figures.epoch) for key, value in figures.scalars.items()]
+        self._client.log_batch(self._run_id, metrics=metrics)
 
-    def end(self) -> None:
+    def end(self, status: str) -> None:
         """End the run."""
-        self._mlflow.end_run()
+        if self._run_id:
+            self._client.set_terminated(self._run_id, status=_STATUS[status])
+
+    @staticmethod
+    def _experiment(client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        identity: str = client.create_experiment(name) if found is None else found.experiment_id
+        return identity

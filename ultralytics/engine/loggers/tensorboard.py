@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ultralytics.engine.loggers import EpochLogger
+from ultralytics.engine.loggers.base import RunLogger
+from ultralytics.engine.train.figures import EpochFigures, RunFacts
 from ultralytics.utils.imports import load
 from ultralytics.utils.log import LOGGER
 
-if TYPE_CHECKING:
-    from ultralytics.engine.trainer import BaseTrainer
 
-
-class TensorBoardLogger(EpochLogger):
+class TensorBoardLogger(RunLogger):
     """Writes one scalar per figure and epoch."""
 
-    def start(self, trainer: BaseTrainer) -> None:
+    name = "TensorBoard"
+
+    def __init__(self) -> None:
+        self._writer: Any = None
+
+    def start(self, facts: RunFacts) -> None:
         """Open the event file."""
-        self._writer: Any = load("torch.utils.tensorboard:SummaryWriter")(str(trainer.save_dir))
-        LOGGER.info(f"TensorBoard: tensorboard --logdir '{trainer.save_dir}'")
+        self._writer = load("torch.utils.tensorboard:SummaryWriter")(str(facts.folder))
+        LOGGER.info(f"TensorBoard: tensorboard --logdir '{facts.folder}'")
 
-    def write(self, figures: dict[str, float], epoch: int) -> None:
+    def write(self, figures: EpochFigures) -> None:
         """Write a point of each curve."""
-        for name, value in figures.items():
-            self._writer.add_scalar(name, value, epoch)
+        for name, value in figures.scalars.items():
+            self._writer.add_scalar(name, value, figures.epoch)
 
-    def end(self) -> None:
+    def end(self, status: str) -> None:
         """Close the event file."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -14,9 +14,16 @@ class Criterion(nn.Module):
 
     Attributes:
         names: the parts that are reported, in order.
+        train_only: those of them that a network in evaluation gives nothing for.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
+    train_only: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def eval_names(self) -> tuple[str, ...]:
+        """The parts that a validation reports."""
+        return tuple(name for name in self.names if name not in self.train_only)
 
     @abstractmethod
     def forward(self, outputs: Any, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:

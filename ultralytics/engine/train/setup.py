@@ -19,7 +19,6 @@ from ultralytics.data.build import build_dataloader
 from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.engine.events import CallbackList
-from ultralytics.engine.loggers import add_loggers
 from ultralytics.engine.train.autobatch import require_statistics, resolve_batch
 from ultralytics.engine.train.criterion import Criterion
 from ultralytics.engine.train.ema import ModelEMA
@@ -83,6 +82,8 @@ class TrainingSetup:
         self.calibration: dict[str, float] = {}
         self.fitness: float | None = None
         self.loss_items: dict[str, float] = {}
+        self.epoch = 1
+        self.csv = self.save_dir / "results.csv"
 
     # Hooks of a task ------------------------------------------------------------------------------------------------
 
@@ -147,7 +148,6 @@ class TrainingSetup:
         if is_main_process():
             self.last.parent.mkdir(parents=True, exist_ok=True)
             dump(self.args, self.save_dir / "args.yaml")
-            add_loggers(self.callbacks)
             if self.args.plots:
                 self.plot_labels(self.save_dir / "labels.jpg")
 

@@ -27,6 +27,7 @@ class SemanticCriterion(Criterion):
     """
 
     names = ("ce_loss", "dice_loss", "aux_loss")
+    train_only = frozenset({"aux_loss"})
 
     def __init__(self, ignore_index: int = 255, class_weights: Tensor | None = None) -> None:
         super().__init__()
@@ -52,8 +53,8 @@ class SemanticCriterion(Criterion):
             "class_weights": self.class_weights if main.shape[1] > 1 else None,
         }
         ce, dice = upsampled_ce_dice(main, target, **options)
-        aux_ce = (
-            ce.new_zeros(()) if aux is None else AUX_GAIN * upsampled_ce_dice(aux, target, dice=False, **options)[0]
-        )
-        parts = dict(zip(self.names, (ce.detach(), dice.detach(), aux_ce.detach()), strict=True))
-        return (ce + dice + aux_ce) * len(main), parts
+        parts = {"ce_loss": ce.detach(), "dice_loss": dice.detach()}
+        if aux is None:
+            return (ce + dice) * len(main), parts
+        aux_ce = AUX_GAIN * upsampled_ce_dice(aux, target, dice=False, **options)[0]
+        return (ce + dice + aux_ce) * len(main), {**parts, "aux_loss": aux_ce.detach()}
