@@ -2,7 +2,7 @@
 
 One rule for files, windows of files, arrays and PIL images. A pixel was not measured where the image is transparent
 (alpha 0), where a mask says so, where all of its bands hold the nodata value, or where any holds what no level can be:
-NaN, infinity, a nodata value outside 0 to 65535. It gets no class, and the network sees a neutral grey there, so that
+NaN, or a nodata value outside 0 to 65535. It gets no class, and the network sees a neutral grey there, so that
 nothing depends on the value that fills such places.
 """
 
@@ -57,7 +57,7 @@ def unmeasured(samples: np.ndarray, nodata: float | None) -> np.ndarray | None:
         level = 0 <= value <= _MOST  # one band of a measured pixel may have such a value by chance
         marks.append(reduce(np.logical_and if level else np.logical_or, (band == value for band in _bands(samples))))
     if samples.dtype.kind == "f":
-        marks.append(reduce(np.logical_or, (~np.isfinite(band) for band in _bands(samples))))
+        marks.append(reduce(np.logical_or, (np.isnan(band) for band in _bands(samples))))
     return joined(*marks)
 
 

@@ -153,6 +153,7 @@ def test_opacity_that_the_model_takes_as_a_band_is_data(tmp_path: Path) -> None:
         (holed(0, np.float32) / 255, "float32 numbers from 0 to .*, whose range is unknown"),
         (holed(0, np.float32) * 7.3, "float32 numbers from 0 to .*, whose range is unknown"),
         (holed(70_000, np.int32), "numbers from 3 to 70000; 0 to 65535"),
+        (holed(np.inf, np.float32), "float32 numbers from 3 to inf; 0 to 65535"),
     ],
 )
 def test_numbers_that_are_no_levels_are_refused(tmp_path: Path, samples: np.ndarray, told: str) -> None:
