@@ -23,7 +23,7 @@ from ultralytics.tasks.semantic.findings import (
     shared_label_findings,
     split_findings,
 )
-from ultralytics.tasks.semantic.repair import suggest_threshold, write_repaired
+from ultralytics.tasks.semantic.repair import suggest_copies, suggest_threshold, write_copies, write_repaired
 from ultralytics.tasks.semantic.survey import OUT_OF_RANGE, Survey, UnlabelledSplit, class_pixels, count_raw, survey
 from ultralytics.utils import LOGGER
 
@@ -41,6 +41,7 @@ class DoctorReport:
         problems: all findings, errors first.
         suggested_label_map: the repair that would make the labels usable, if there is a sure one: raw id -> class id.
         repair: keys of the dataset YAML that would make the labels usable, if they can be told.
+        copies: whether these keys lead to copies of the masks that are still to be written.
     """
 
     spec: DatasetSpec
@@ -48,6 +49,7 @@ class DoctorReport:
     problems: list[Finding] = field(default_factory=list)
     suggested_label_map: dict[int, int | None] | None = None
     repair: dict[str, Any] = field(default_factory=dict)
+    copies: bool = False
 
     @property
     def ok(self) -> bool:
@@ -136,6 +138,8 @@ def diagnose(
         if not report.repair:
             break
         keys |= report.repair
+        if report.copies:
+            write_copies(report.spec, report.surveys, report.repair)
         written = write_repaired(report.spec, report.repair, over=written)
         report = _look(DatasetSpec.load(written, strict=strict), repair=label_map == "auto")
     if written:
@@ -164,6 +168,9 @@ def _look(spec: DatasetSpec, *, repair: bool) -> DoctorReport:
     elif threshold:
         report.problems.append(Finding("error", "grey levels", threshold.text))
         report.repair |= threshold.keys
+    elif not report.repair and (copies := suggest_copies(spec, surveys)):
+        report.problems.append(Finding("info", "ids in colour channels", copies.text))
+        report.repair, report.copies = dict(copies.keys), True
     report.suggested_label_map = suggestion.mapping if suggestion and suggestion.is_sure else None
     explained = bool(suggestion or threshold)
     kinds = threshold.explains if threshold else {OUT_OF_RANGE} if suggestion else set()

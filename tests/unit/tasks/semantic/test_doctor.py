@@ -365,3 +365,30 @@ def test_pipes_in_place_of_images_and_masks_are_not_waited_for(make_dataset):
     assert report.ok
     assert "1 of 4 train images cannot be used" in report.text()
     assert "pipe, socket or device" in report.text()
+
+
+@pytest.mark.parametrize("end", ["", "_ids"])
+def test_fix_writes_single_channel_copies_of_ids_in_colour_channels(make_dataset, end):
+    ids = np.random.default_rng(1).integers(0, 3, (24, 36), dtype=np.uint8)
+    masks = {f"train/{number}": np.repeat(ids[..., None], 3, axis=2) for number in range(3)}
+    file = make_dataset("names: [a, b, c]" + (f"\nmask_suffix: {end}.bmp" if end else ""), masks=masks)
+    for label in list((file.parent / "masks").rglob("*.png")) if end else []:
+        cv2.imwrite(str(label.with_name(f"{label.stem}{end}.bmp")), cv2.imread(str(label), cv2.IMREAD_UNCHANGED))
+        label.unlink()
+    before = {path: path.read_bytes() for path in file.parent.rglob("*") if path.is_file()}
+    assert "fix=true" in diagnose(file).text()
+    report = diagnose(file, fix=True)
+    assert report.ok
+    assert _kinds(report, "warning") == set()
+    assert report.spec.masks_dir == "masks-fixed"
+    dataset = SemanticDataset(report.spec, "train", imgsz=24, train=True)
+    assert len(dataset) == 4
+    np.testing.assert_array_equal(dataset.source_ids(0), ids)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_colours_are_not_copied_as_ids(make_dataset):
+    mask = np.zeros((24, 36, 3), np.uint8)
+    mask[:9] = (1, 2, 0)
+    report = diagnose(make_dataset(masks={"train/1": mask}), fix=True)
+    assert _kinds(report, "info") == {"nothing to repair"}
