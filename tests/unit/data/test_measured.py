@@ -239,6 +239,17 @@ def test_a_picture_is_the_same_from_a_file_and_from_memory(
         assert found is None or np.array_equal(found, HOLE)
 
 
+@pytest.mark.parametrize("mode", ["HSV", "LAB", "RGBX", "RGBa", "La", "PA", "I;16B"])
+def test_rarer_modes_of_pil_are_read_too(mode: str) -> None:
+    start = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "I;16B": "I"}.get(mode, "RGB")
+    image = (picture(start) if start != "I" else Image.fromarray(RGB[..., 0].astype(np.int32))).convert(mode)
+    for channels in (1, 3):
+        levels, missing = opened(image, channels=channels)
+        assert levels.shape == (*SHAPE, channels)
+        assert (missing is not None) == (start in {"RGBA", "LA"})
+        assert missing is None or np.array_equal(missing, HOLE)
+
+
 @pytest.mark.parametrize("fill", [0, 255, 77])
 def test_a_plain_rgba_picture_has_no_class_where_it_is_transparent(tmp_path: Path, fill: int) -> None:
     bgra = np.dstack([RGB[..., ::-1], np.where(HOLE, 0, 1)]).astype(np.uint8)

@@ -131,8 +131,8 @@ def _pil_samples(image: Image.Image) -> np.ndarray:
         return np.asarray(image)[..., None]
     if image.mode == "1":
         return np.asarray(image.convert("L"))[..., None]
-    if image.mode == "LA":
-        return np.asarray(image)
+    if image.mode in {"LA", "La"}:
+        return np.asarray(image.convert("LA"))
     if has_opacity(image):
         return np.asarray(image.convert("RGBA"))[..., (2, 1, 0, 3)]
     return np.asarray(image.convert("RGB"))[..., ::-1]
