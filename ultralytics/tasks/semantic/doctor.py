@@ -178,7 +178,7 @@ def _look(spec: DatasetSpec, *, repair: bool) -> DoctorReport:
     report.problems += class_findings(spec, surveys, explained=explained and not repaired)
     report.problems += split_findings(surveys)
     report.problems += shared_label_findings(surveys)
-    report.problems += orphan_findings(surveys)
+    report.problems += orphan_findings(spec, surveys)
     report.problems.sort(key=lambda finding: ("error", "warning", "info").index(finding.severity))
     return report
 

@@ -128,16 +128,18 @@ def split_findings(surveys: Mapping[str, Survey]) -> Iterable[Finding]:
         yield Finding("warning", "leakage", text)
 
 
-def orphan_findings(surveys: Mapping[str, Survey]) -> Iterable[Finding]:
+def orphan_findings(spec: DatasetSpec, surveys: Mapping[str, Survey]) -> Iterable[Finding]:
     """Report label files whose image does not exist."""
-    labels = {pair.label for found in surveys.values() for pair in found.all_pairs}
+    pairs = [pair for found in surveys.values() for pair in found.all_pairs]
+    labels, images = {pair.label for pair in pairs}, {pair.image for pair in pairs}
     suffixes = {label.suffix.lower() for label in labels}
     orphans = sorted(
         file
         for folder in {label.parent for label in labels}
         if folder.is_dir()
         for file in folder.iterdir()
-        if file.suffix.lower() in suffixes and file not in labels and not file.name.startswith(".")
+        if file.suffix.lower() in suffixes and file.name.endswith(spec.label_end)
+        if file not in labels and file not in images and not file.name.startswith(".")
     )
     if orphans:
         files = listed((f"'{file}'" for file in orphans), _SHOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -160,6 +161,18 @@ def test_masks_without_an_image_are_orphans(make_dataset, write_image):
     report = diagnose(file)
     assert _kinds(report, "warning") == {"label without image"}
     assert "99.png" in report.text()
+
+
+def test_images_beside_their_masks_are_no_orphans(make_dataset):
+    file = make_dataset("names: [ground, disc, bar]\nmask_suffix: _mask.png")
+    for mask in list((file.parent / "masks").rglob("*.png")):
+        mask.rename(file.parent / "images" / mask.parent.name / f"{mask.stem}_mask.png")
+    shutil.rmtree(file.parent / "masks")
+    assert diagnose(file).problems == []
+    (file.parent / "images" / "train" / "0.png").unlink()
+    report = diagnose(file)
+    assert _kinds(report, "warning") == {"label without image"}
+    assert "0_mask.png" in report.text()
 
 
 def test_rare_classes_get_the_weights_of_the_formula(make_dataset):
