@@ -18,9 +18,10 @@ from ultralytics.deploy import FORMATS, find_format
 from ultralytics.engine.events import CallbackList, CallbackOwner
 from ultralytics.engine.exporter import Exporter
 from ultralytics.engine.results import Results
+from ultralytics.engine.run_folder import open_run_folder
 from ultralytics.engine.train.launch import process_group
-from ultralytics.engine.train.state import run_folder
-from ultralytics.errors import CheckpointError, ConfigError, MissingFile, ModelError
+from ultralytics.engine.train.resume import resumed_run
+from ultralytics.errors import CheckpointError, ConfigError, ModelError
 from ultralytics.nn.artefact import Artefact
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -202,9 +203,12 @@ class YOLO(NetworkHandle, CallbackOwner):
         role: Any = validator or self._spec.resolve("validator")
         dataset = role.build_dataset(config, spec, dict(self.model.names))
         dataset.regroup(dataset.rect, backend.stride)
-        folder = run_folder(config, self.task, "val")  # before processes meet: none of them has made it yet
         how: dict[str, Any] = {"workers": config.workers, "shuffle": False, "seed": config.seed, "rank": RANK}
-        with process_group(backend.device), build_dataloader(dataset, int(config.batch), **how) as loader:
+        with (
+            process_group(backend.device),
+            build_dataloader(dataset, int(config.batch), **how) as loader,
+            open_run_folder(config, self.task, "val") as folder,
+        ):
             run = role(config, loader, backend.device, save_dir=folder, callbacks=self.callbacks)
             self.metrics = run(backend, plots=config.plots, final=True)
         return self.metrics
@@ -296,7 +300,7 @@ class YOLO(NetworkHandle, CallbackOwner):
         Returns:
             The metrics of the best weights on the validation split.
         """
-        resume, save_dir = self._resume(options)
+        resume, save_dir = resumed_run(options, self.ckpt_path)
         config = self._config("train", options, base=resume.args if resume else None)
         config = config.replace(data=config.data or self._spec.default_data)
         role = trainer or self._spec.resolve("trainer")
@@ -313,20 +317,6 @@ class YOLO(NetworkHandle, CallbackOwner):
         self._adopt(load_checkpoint(self.trainer.best), self.trainer.best)
         self.predictor = None
         return self.metrics
-
-    def _resume(self, options: dict[str, Any]) -> tuple[Checkpoint | None, Path | None]:
-        """Find the run to go on with: its checkpoint and its folder."""
-        resume = options.pop("resume", False)
-        if not resume:
-            return None, None
-        path = Path(self.ckpt_path or "") if resume is True else Path(str(resume))
-        if path.suffix != ".pt":
-            raise ConfigError(
-                "resume=True goes on from a loaded checkpoint: YOLO('runs/…/last.pt').train(resume=True)."
-            )
-        if not path.is_file():
-            raise MissingFile(f"'{path}' does not exist: nothing to resume.")
-        return load_checkpoint(path), path.resolve().parents[1]
 
     def _start_weights(self, config: Config) -> Checkpoint | None:
         """Weights to start from: the file named by `pretrained`, else those that are loaded, else none."""

@@ -101,7 +101,7 @@ def test_validation_finds_bit_for_bit_what_one_process_finds(split: Path, weight
         assert found[0][0] == found[1][0] == json.loads(json.dumps(alone))
         assert found[0][1] + found[1][1] == batches
         written = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-        assert len(written) == IMAGES + 1
+        assert len(written) == IMAGES + 2, "a report and a manifest"
         assert all((other / file).read_bytes() == (folder / file).read_bytes() for file in written)
         assert 0 < alone["figures"]["expected calibration error"] < 1
         assert 0 < alone["figures"]["mIoU"] < 1

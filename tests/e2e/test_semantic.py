@@ -117,8 +117,9 @@ def test_predictions_are_written_without_overwriting(trained, dataset, tmp_path)
         (tmp_path / folder / "0.png").write_bytes(_image(dataset).read_bytes())
     sources = [tmp_path / "a" / "0.png", tmp_path / "b" / "0.png"]
     trained.predict(sources, imgsz=96, save=True, save_mask=True, project=str(tmp_path), name="p")
-    assert {path.name for path in (tmp_path / "p").glob("*.jpg")} == {"0.jpg", "0-2.jpg"}
-    saved = cv2.imdecode(np.fromfile(tmp_path / "p" / "masks" / "0.png", np.uint8), cv2.IMREAD_UNCHANGED)
+    written = {path.relative_to(tmp_path / "p").as_posix() for path in (tmp_path / "p").rglob("*.jpg")}
+    assert written == {"a/0.jpg", "b/0.jpg"}
+    saved = cv2.imdecode(np.fromfile(tmp_path / "p" / "masks" / "a" / "0.png", np.uint8), cv2.IMREAD_UNCHANGED)
     assert (saved == _ids(dataset)).mean() > 0.9
 
 

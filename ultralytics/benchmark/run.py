@@ -27,14 +27,14 @@ from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.deploy import FORMATS, Format, get_format
 from ultralytics.deploy.sandbox.confinement import end_process, ending
 from ultralytics.deploy.verify import machine_facts
-from ultralytics.engine.train.state import run_folder
+from ultralytics.engine.run_folder import run_folder
 from ultralytics.errors import ConfigError, MissingFile
 from ultralytics.model import YOLO
 from ultralytics.nn.checkpoint import load_checkpoint
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.env import ROOT
-from ultralytics.utils.files import disk_size
+from ultralytics.utils.files import disk_size, reserve_folder
 from ultralytics.version import __version__
 
 TIME_LIMIT = 3600.0
@@ -117,17 +117,17 @@ def _is_possible(row: Format, *, fetches: bool) -> bool:
 
 
 def find_folder(config: Config, task: str) -> Path:
-    """Choose the folder: a new one, or that of the benchmark to go on with."""
+    """Choose the folder: a new one, or that of the benchmark to go on with; it is there afterwards."""
     if isinstance(config.resume, str):
         if not (Path(config.resume) / STATE).is_file():
             raise MissingFile(f"'{config.resume}' holds no benchmark to resume. Name the folder that has a {STATE}.")
         return Path(config.resume)
-    if not config.resume or config.save_dir:
-        return run_folder(config, task, "benchmark")
-    first = run_folder(config.replace(exist_ok=True), task, "benchmark")
-    runs = [first, *first.parent.glob(f"{glob.escape(first.name)}-*")]
+    wanted = run_folder(config, task, "benchmark")
+    if config.save_dir or config.exist_ok:
+        return wanted
+    runs = [wanted, *wanted.parent.glob(f"{glob.escape(wanted.name)}-*")] if config.resume else []
     states = [run / STATE for run in runs if (run / STATE).is_file()]
-    return max(states, key=lambda state: state.stat().st_mtime).parent if states else first
+    return max(states, key=lambda state: state.stat().st_mtime).parent if states else reserve_folder(wanted)
 
 
 def _settings(model: YOLO, config: Config, given: Iterable[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ultralytics.engine.predict.saving import ResultSaver, drawing, writes_files
 from ultralytics.engine.predict.tiled import TiledPrediction
 from ultralytics.engine.results import Results
 from ultralytics.engine.results.stream import ResultStream
-from ultralytics.engine.train.state import run_folder
+from ultralytics.engine.run_folder import open_run_folder
 from ultralytics.errors import ConfigError, SourceError
 from ultralytics.nn.autobackend import AutoBackend
 from ultralytics.utils import LOGGER
@@ -272,10 +272,13 @@ class BasePredictor:
 
     # Delivering -----------------------------------------------------------------------------------------------------
 
-    def _saver(self, frames: Source) -> ResultSaver:
-        if self.save_dir is None and writes_files(self.args):
-            self.save_dir = run_folder(self.args, self.task, "predict")
-        return ResultSaver(self.args, self.save_dir, live=frames.live)
+    @contextmanager
+    def _saver(self, frames: Source) -> Iterator[ResultSaver]:
+        """Open the folder of the run, if anything is written, and what writes to it."""
+        with ExitStack() as stack:
+            if self.save_dir is None and writes_files(self.args):
+                self.save_dir = stack.enter_context(open_run_folder(self.args, self.task, "predict"))
+            yield stack.enter_context(ResultSaver(self.args, self.save_dir, live=frames.live, files=frames.files))
 
     def _deliver(self, result: Results, frame: Frame, shape: tuple[int, int], saver: ResultSaver) -> None:
         """Write, show and log one result, as asked; `shape` is that of the network's input."""

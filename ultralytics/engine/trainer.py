@@ -65,9 +65,11 @@ class BaseTrainer(TrainingSetup):
         With several GPUs the work is done by one process each, and this one waits for them.
         """
         if needs_launch(self.args):
-            return launch(self.args, self.save_dir)
+            with self._open_folder() as folder:
+                return launch(self.args, folder)
         device = select_device(self.args.device)
         with deterministic_mode(self.args.deterministic), process_group(device), ExitStack() as stack:
+            self._place(stack.enter_context(self._open_folder()))
             self._setup(device)
             stack.callback(self._close_loaders)
             self.loggers = stack.enter_context(RunLoggers(wanted_loggers() if is_main_process() else []))

@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -27,6 +27,37 @@ def increment_path(path: str | Path, exist_ok: bool = False) -> Path:
     while (candidate := path.with_name(f"{stem}-{number}{suffix}")).exists():
         number += 1
     return candidate
+
+
+def reserve_folder(path: Path, exist_ok: bool = False) -> Path:
+    """Make `path`, or `path-2`, `path-3`, … if it is there; of processes that ask together each gets its own.
+
+    Args:
+        path: wanted folder; missing parents are made.
+        exist_ok: take `path` even if it exists.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    candidate, number = path, 2
+    while True:
+        try:
+            candidate.mkdir(exist_ok=exist_ok)
+        except FileExistsError:
+            candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
+        else:
+            return candidate
+
+
+@contextmanager
+def reserved_folder(path: Path, exist_ok: bool = False) -> Iterator[Path]:
+    """Reserve a folder for the block; what was made for it and stays empty is removed at the end."""
+    parents = [parent for parent in path.parents if not parent.exists()]  # the nearest first
+    folder = reserve_folder(path, exist_ok)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for place in (folder, *parents):
+                place.rmdir()
 
 
 @contextmanager

@@ -45,16 +45,18 @@ def cityscapes(*, source: Path, target: Path) -> str:
     if not any(files.values()):
         raise MissingFile(f"'{images}' holds no image named train/<city>/*{_IMAGE_END}. Unpack the download again.")
 
-    def arrange(image: Path) -> None:
+    def arrange(image: Path, place: Path) -> None:
         split, city, name = image.parts[-3:]
         scene = name.removesuffix(_IMAGE_END)
         mask = masks / split / city / f"{scene}{_MASK_END}"
         if not mask.is_file():
             raise DatasetError(f"'{image}' has no mask: '{mask}' does not exist.")
-        _place(image, target / "images" / split / f"{scene}.png")
-        _place(mask, target / "masks" / split / f"{scene}.png")
+        _place(image, place)
+        _place(mask, target / "masks" / split / place.name)
 
-    convert_files(arrange, list(chain(*files.values())), desc="Arranging Cityscapes", target=target)
+    found = list(chain(*files.values()))
+    names = [Path("images", image.parts[-3], image.name.removesuffix(_IMAGE_END) + ".png") for image in found]
+    convert_files(arrange, found, desc="Arranging Cityscapes", target=target, names=names)
     counts = ", ".join(f"{split} {len(found)}" for split, found in files.items() if found)
     absent = [split for split, found in files.items() if not found]
     missing = f"; not in the download: {', '.join(absent)}" if absent else ""

@@ -47,11 +47,11 @@ def coco(*, annotations: Path, target: Path, background: int | str | None = None
     numbers = {category: number for number, category in enumerate(names)}
     spec = shape_classes({"names": list(names.values())}, background, str(annotations))
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         images, shape = shapes[file]
         rows = [row for image in images for row in rows_of[image]]
         raw = draw_instances(rows, numbers, shape, background=NO_POLYGON)
-        write_ids(target / file.with_suffix(".png"), class_ids(raw, spec, str(file)))
+        write_ids(made, class_ids(raw, spec, str(file)))
 
     line = convert_files(convert, list(shapes), desc="COCO to ids", target=target)
     return f"{line}\n{write_names(target, spec)}"

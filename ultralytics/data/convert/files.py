@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.errors import DatasetError, ImageError, MissingFile
 from ultralytics.utils import YAML
 from ultralytics.utils.files import read_regular, write_atomic
+from ultralytics.utils.output_names import MANIFEST, Manifest, OutputNames
 from ultralytics.utils.parallel import in_threads
 
 Color = tuple[int, int, int]
@@ -43,21 +45,49 @@ def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return files
 
 
-def convert_files(convert: Callable[[Path], None], files: Sequence[Path], *, desc: str, target: Path) -> str:
-    """Convert files one by one, all that can be.
+def below(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Name files by their place in a folder."""
+    return [file.relative_to(folder) for file in files]
+
+
+def convert_files(
+    convert: Callable[[Path, Path], None],
+    files: Sequence[Path],
+    *,
+    desc: str,
+    target: Path,
+    suffix: str = ".png",
+    names: Sequence[Path] | None = None,
+) -> str:
+    """Convert files one by one, all that can be, and write which file became which.
+
+    Args:
+        convert: takes a file, and the file to write, which no other file is converted to.
+        files: to convert.
+        desc: what the progress bar says.
+        target: folder to write to.
+        suffix: of the written files.
+        names: where below `target` each should go, whatever suffix; None takes `files`, which are relative then.
 
     Returns:
-        One line that says what was written.
+        One line that says what was written, and one more if names had to be changed.
 
     Raises:
         DatasetError: some could not be converted; the others are written.
     """
+    given, manifest, lock = OutputNames(), Manifest(target), threading.Lock()
+    wanted = [name.with_suffix("").as_posix() for name in names or files]
+    written = {file: given.name(str(file), name) for file, name in zip(files, wanted, strict=True)}
+    renamed = [file for file, name in zip(files, wanted, strict=True) if written[file] != name]
 
     def attempt(file: Path) -> str | None:
+        made = target / f"{written[file]}{suffix}"
         try:
-            convert(file)
+            convert(file, made)
         except (DatasetError, ImageError, MissingFile) as error:
             return str(error)
+        with lock:
+            manifest.add(str(file), [made])
         return None
 
     faults = [fault for fault in in_threads(attempt, files, desc=desc) if fault]
@@ -65,7 +95,14 @@ def convert_files(convert: Callable[[Path], None], files: Sequence[Path], *, des
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         raise DatasetError(f"{len(faults)} of {len(files)} files could not be converted:{listed}{more}")
-    return f"{len(files)} files converted, results in '{target}'"
+    line = f"{len(files)} files converted, results in '{target}'"
+    if renamed:
+        example = f"'{renamed[0]}' became '{written[renamed[0]]}{suffix}'"
+        line += (
+            f"\n{len(renamed)} would have overwritten the result of another file of the same name and have a number: "
+            f"{example}; {MANIFEST} lists all. Give such images names of their own before training."
+        )
+    return line
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

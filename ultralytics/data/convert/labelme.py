@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics.data.convert.files import (
+    below,
     class_ids,
     convert_files,
     find_files,
@@ -48,11 +49,12 @@ def labelme(*, source: Path, target: Path, data: Path, background: int | str | N
     spec = shape_classes(read_description(data), background, str(data))
     ids_by_name = {spec.names[number]: number for number in spec.label_ids}
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         raw = draw_labelme(read_json(file), ids_by_name, background=NO_POLYGON, name=str(file))
-        write_ids(target / file.relative_to(source).with_suffix(".png"), class_ids(raw, spec, str(file)))
+        write_ids(made, class_ids(raw, spec, str(file)))
 
-    line = convert_files(convert, find_files(source, {"json"}), desc="LabelMe to ids", target=target)
+    files = find_files(source, {"json"})
+    line = convert_files(convert, files, desc="LabelMe to ids", target=target, names=below(source, files))
     return f"{line}\n{write_names(target, spec)}"
 
 

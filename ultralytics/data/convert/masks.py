@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics.data.convert.files import Color, convert_files, find_files, read_colors, write_ids, write_image
+from ultralytics.data.convert.files import Color, below, convert_files, find_files, read_colors, write_ids, write_image
 from ultralytics.data.imread import IMG_FORMATS, image_header, read_ids, read_image
 from ultralytics.errors import DatasetError, ImageError
 
@@ -31,16 +31,16 @@ def colors_to_ids(*, source: Path, target: Path, data: Path, ignore_unknown: boo
     """
     table = read_colors(data)
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         if image_header(file).kind == "JPEG":
             raise ImageError(f"'{file}' is a JPEG: lossy compression changes colours. Save masks as PNG.")
         ids, unknown = ids_from_colors(read_image(file)[..., ::-1], table)
         if unknown and not ignore_unknown:
             raise DatasetError(f"'{file}' holds colours that '{data}' does not list: {_list(unknown)}.")
-        write_ids(target / file.relative_to(source).with_suffix(".png"), ids)
+        write_ids(made, ids)
 
     files = find_files(source, IMG_FORMATS)
-    return convert_files(convert, files, desc="Colours to ids", target=target)
+    return convert_files(convert, files, desc="Colours to ids", target=target, names=below(source, files))
 
 
 def ids_to_colors(*, source: Path, target: Path, data: Path) -> str:
@@ -60,11 +60,12 @@ def ids_to_colors(*, source: Path, target: Path, data: Path) -> str:
     """
     palette = _palette(read_colors(data))
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         ids = np.minimum(read_ids(file), len(palette) - 1)
-        write_image(target / file.relative_to(source).with_suffix(".png"), palette[ids][..., ::-1])
+        write_image(made, palette[ids][..., ::-1])
 
-    return convert_files(convert, find_files(source, IMG_FORMATS), desc="Ids to colours", target=target)
+    files = find_files(source, IMG_FORMATS)
+    return convert_files(convert, files, desc="Ids to colours", target=target, names=below(source, files))
 
 
 def ids_from_colors(

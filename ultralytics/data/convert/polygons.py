@@ -11,7 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ultralytics.data.convert.files import class_ids, convert_files, find_files, shape_classes, write_ids, write_names
+from ultralytics.data.convert.files import (
+    below,
+    class_ids,
+    convert_files,
+    find_files,
+    shape_classes,
+    write_ids,
+    write_names,
+)
 from ultralytics.data.description.document import read_description
 from ultralytics.data.description.spec import NO_POLYGON
 from ultralytics.data.imread import IMG_FORMATS, image_size, read_ids
@@ -58,7 +66,7 @@ def polygons_to_ids(
     description = {"nc": classes} if data is None else read_description(data)
     spec = shape_classes(description, background, f"classes={classes}" if data is None else str(data))
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         relative = file.relative_to(images)
         label, shape = labels / relative.with_suffix(".txt"), image_size(file)
         polygons, left_out = read_polygons(label) if label.is_file() else ([], [])
@@ -71,9 +79,10 @@ def polygons_to_ids(
             background=NO_POLYGON,
             dtype=np.uint16,
         )
-        write_ids(target / relative.with_suffix(".png"), class_ids(raw, spec, str(label)))
+        write_ids(made, class_ids(raw, spec, str(label)))
 
-    line = convert_files(convert, find_files(images, IMG_FORMATS), desc="Polygons to ids", target=target)
+    files = find_files(images, IMG_FORMATS)
+    line = convert_files(convert, files, desc="Polygons to ids", target=target, names=below(images, files))
     return f"{line}\n{write_names(target, spec)}"
 
 
@@ -99,7 +108,7 @@ def ids_to_polygons(
         raise DatasetError(f"simplify={simplify} is not a distance in pixels; 0 or more is needed.")
     ignored = ({255} if ignore is None else set(ignore)) | ({0} if classes == 1 else set())
 
-    def convert(file: Path) -> None:
+    def convert(file: Path, made: Path) -> None:
         ids = read_ids(file)
         size = np.array(ids.shape[::-1])
         rows = []
@@ -107,11 +116,11 @@ def ids_to_polygons(
             for ring in outlines(ids == number, simplify=simplify):
                 points = " ".join(f"{value:.6g}" for value in (ring / size).ravel().tolist())
                 rows.append(f"{number - (classes == 1)} {points}")
-        write_atomic(
-            target / file.relative_to(source).with_suffix(".txt"), "".join(f"{row}\n" for row in rows).encode()
-        )
+        write_atomic(made, "".join(f"{row}\n" for row in rows).encode())
 
-    return convert_files(convert, find_files(source, IMG_FORMATS), desc="Ids to polygons", target=target)
+    files = find_files(source, IMG_FORMATS)
+    names = below(source, files)
+    return convert_files(convert, files, desc="Ids to polygons", target=target, suffix=".txt", names=names)
 
 
 def outlines(mask: np.ndarray, *, simplify: float = 0.0) -> list[np.ndarray]:

@@ -43,6 +43,7 @@ def match_classes(
         )
         return _by_position(spec, names)
     order, unknown = _order(spec, names, renamed)
+    unknown = _pair_short_forms(spec, names, order, unknown)
     counted = set(names) if classes is None else {classes} if isinstance(classes, int) else set(classes)
     missing = [names[number] for number in sorted(counted & set(names)) if number not in order.values()]
     if missing or (unknown and classes is None):
@@ -89,6 +90,29 @@ def _order(
         if target is not None and order[number] is None:
             unknown.append(name)
     return order, unknown
+
+
+def _pair_short_forms(
+    spec: DatasetSpec, names: Mapping[int, str], order: dict[int, int | None], unknown: list[str]
+) -> list[str]:
+    """Match a name that is left with the only one left on the other side that holds it, as "sign" and "SignSymbol".
+
+    Returns:
+        The names that have no match even so.
+    """
+    free = {number: fold_name(name) for number, name in names.items() if number not in order.values()}
+    pairs: dict[int, int] = {}
+    for number, name in spec.names.items():
+        folded = fold_name(name)
+        found = [k for k, other in free.items() if name in unknown and (folded in other or other in folded)]
+        if len(found) == 1:
+            pairs[number] = found[0]
+    pairs = {number: k for number, k in pairs.items() if list(pairs.values()).count(k) == 1}
+    if pairs:
+        listed = ", ".join(f"'{spec.names[number]}' of the dataset as '{names[k]}'" for number, k in pairs.items())
+        LOGGER.warning(f"'{spec.title}': classes are taken for the model's by a part of their name: {listed}.")
+    order.update(pairs)
+    return [name for name in unknown if name not in {spec.names[number] for number in pairs}]
 
 
 def _check_unique(names: Mapping[int, str], owner: str) -> None:

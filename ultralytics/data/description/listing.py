@@ -10,9 +10,9 @@ from pathlib import Path
 from ultralytics.data.imread import ARRAY_FORMATS, IMG_FORMATS
 from ultralytics.errors import DatasetError
 from ultralytics.utils.files import read_regular
+from ultralytics.utils.patterns import expand, is_pattern
 
 _PICTURES = IMG_FORMATS | {"gif"}  # a GIF is listed so that the scan can say why it is not usable, or use it
-_WILDCARDS = frozenset("*?[")
 _VOC_IMAGES = "JPEGImages"
 BESIDE = "."
 """Name of the labels' folder where labels lie beside their images."""
@@ -23,14 +23,9 @@ def suffix(path: str | Path) -> str:
     return Path(path).suffix[1:].lower()
 
 
-def is_glob(source: str | Path) -> bool:
-    """Tell whether a path holds wildcards and is not the literal name of something that exists."""
-    return bool(_WILDCARDS & set(str(source))) and not Path(source).exists()
-
-
 def exists(source: Path) -> bool:
     """Tell whether a source names something: a file, a folder, or a pattern with a match."""
-    return next(_expand(source), None) is not None if is_glob(source) else source.exists()
+    return next(expand(source), None) is not None if is_pattern(source) else source.exists()
 
 
 def list_images(source: Path, root: Path, images_dir: str = "images") -> list[Path]:
@@ -44,8 +39,8 @@ def list_images(source: Path, root: Path, images_dir: str = "images") -> list[Pa
     Raises:
         DatasetError: there is no such thing.
     """
-    if is_glob(source):
-        found = [image for path in sorted(_expand(source)) for image in (_walk(path) if path.is_dir() else [path])]
+    if is_pattern(source):
+        found = [image for path in sorted(expand(source)) for image in (_walk(path) if path.is_dir() else [path])]
         return [image for image in found if _is_picture(image) and image.is_file()]
     if source.is_dir():
         return list(_walk(source))
@@ -59,13 +54,6 @@ def list_images(source: Path, root: Path, images_dir: str = "images") -> list[Pa
 def is_list(source: Path) -> bool:
     """Tell a text file that names images from an image."""
     return source.suffix.lower() == ".txt"
-
-
-def _expand(pattern: Path) -> Iterator[Path]:
-    """Find what a pattern matches."""
-    parts = pattern.parts
-    first = next(number for number, part in enumerate(parts) if _WILDCARDS & set(part))
-    return Path(*parts[:first]).glob("/".join(parts[first:]))
 
 
 def _is_picture(path: str | Path) -> bool:

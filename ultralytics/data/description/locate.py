@@ -11,12 +11,13 @@ from ultralytics.cfg.settings import SETTINGS
 from ultralytics.data.description import document as parse
 from ultralytics.data.description.fetch import download_dataset, generate_dataset, unpack_dataset, unpacked_folder
 from ultralytics.data.description.folder import spec_from_folder
-from ultralytics.data.description.listing import BESIDE, exists, is_glob
+from ultralytics.data.description.listing import BESIDE, exists
 from ultralytics.data.description.spec import SPLITS, DatasetSpec, check_mapping
 from ultralytics.data.imread import IMG_FORMATS
 from ultralytics.errors import DatasetError, MissingFile, unknown_name
 from ultralytics.utils import LOGGER, ROOT
 from ultralytics.utils.archives import ARCHIVES, is_archive
+from ultralytics.utils.patterns import is_pattern
 
 PACKAGED = ROOT / "cfg" / "datasets"
 _YAML_SUFFIXES = {".yaml", ".yml"}
@@ -218,7 +219,7 @@ def _masks_dir(
     given: str | None = values["masks_dir"]
     if given is not None:
         return None if given == "none" else Path(given).as_posix()
-    named = [source for group in sources.values() for source in group if not is_glob(source)]
+    named = [source for group in sources.values() for source in group if not is_pattern(source)]
     beside = {root, *named, *(source.parent for source in named)}
     with_masks = [folder for folder in beside if (folder / "masks").is_dir()]
     if any((folder / "labels").is_dir() for folder in with_masks):

@@ -7,7 +7,6 @@ frames end, whatever its header says.
 from __future__ import annotations
 
 import csv
-import glob
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ultralytics.data.sources.web import fetch, is_url, shown
 from ultralytics.errors import DownloadError, ImageError, MissingFile, SourceError
 from ultralytics.utils.files import is_special, read_regular
 from ultralytics.utils.log import LOGGER
+from ultralytics.utils.patterns import expand, is_pattern
 
 LIST_FORMATS = frozenset({"txt", "csv"})
 STILL_FORMATS = IMG_FORMATS | ARRAY_FORMATS
@@ -119,6 +119,7 @@ class ItemSource(FrameSource):
     def __init__(self, items: Sequence[Item], *, batch: int, ahead: bool = True) -> None:
         super().__init__(len(items), batch=batch, ahead=ahead)
         self.items = items
+        self.files = [item.path for item in items]
         self.is_long = any(isinstance(item, Video) for item in items)
         self.count = None if self.is_long else len(items)
 
@@ -180,9 +181,8 @@ def files_of(path: Path, reading: ReadOptions) -> list[Item]:
         return [item_of(str(path), reading)]
     if is_special(path):
         raise SourceError(f"'{path}' is a pipe, socket or device. Give a file, a folder or an address.")
-    if set("*?[") & set(str(path)):
-        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        found = [name for name in names if Path(name).is_file()]
+    if is_pattern(path):
+        found = [str(file) for file in expand(path) if file.is_file()]
         if not found:
             raise MissingFile(f"No file matches the pattern '{path}' (in '{Path.cwd()}').")
         return _media(found, f"What matches '{path}'", reading)

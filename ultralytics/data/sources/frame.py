@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,11 +78,13 @@ class Source(ABC):
     Attributes:
         total: number of files, streams or arrays.
         count: number of frames; None where only reading tells (videos, streams).
+        files: paths of the files, where they are known before anything is read.
         live: frames come at their own pace and without end (cameras, network streams, the screen).
         is_long: there may be more frames than memory holds (live ones, videos, generators).
         skipped: (what, why) of everything that could not be read, so far.
     """
 
+    files: Sequence[str] = ()
     live: bool = False
     is_long: bool = False
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +20,7 @@ from ultralytics.engine.results import Results
 from ultralytics.engine.results.base import as_numpy
 from ultralytics.utils import LOGGER
 from ultralytics.utils.files import write_atomic
+from ultralytics.utils.output_names import Manifest, OutputNames, wanted_names
 from ultralytics.utils.plotting.grids import write_image
 
 _WRITING = frozenset(
@@ -50,15 +51,17 @@ class ResultSaver:
         config: the options of the call (save, save_mask, save_csv …).
         folder: where to write; None writes nothing.
         live: frames of several streams take turns; else a video is whole before the next one begins.
+        files: paths of the sources, where they are known: those of equal stems are told apart by their folders.
     """
 
-    def __init__(self, config: Config, folder: Path | None, *, live: bool = False) -> None:
+    def __init__(self, config: Config, folder: Path | None, *, live: bool = False, files: Sequence[str] = ()) -> None:
         self.args = config
         self.folder = folder
-        self._taken: Counter[str] = Counter()
-        self._stems: dict[str, str] = {}
+        self._names = OutputNames(("_cam",) if config.visualize else ())
+        self._wanted = wanted_names(files)
+        self._manifest = Manifest(folder) if folder is not None else None
         self._live = live
-        self._videos: dict[str, cv2.VideoWriter] = {}
+        self._videos: dict[str, VideoFile] = {}
         self._table: Table | None = None
         if config.save_crop:
             LOGGER.warning("save_crop cuts out boxes and this model makes none: nothing is written for it.")
@@ -72,43 +75,65 @@ class ResultSaver:
             self._table.close()
 
     def save(self, result: Results, frame: Frame) -> None:
-        """Write one result."""
-        if self.folder is None:
-            return
+        """Write one result, and note its files."""
+        if self.folder is not None:
+            self._note(frame, self._write(result, frame, self.folder))
+
+    def _write(self, result: Results, frame: Frame, folder: Path) -> Iterator[Path]:
+        """Write what is asked for, and yield each file."""
         name = self._name(frame)
         if self.args.save:
-            self._save_overlay(result, frame)
+            yield self._save_overlay(result, frame)
         if self.args.save_mask and result.mask_file is None:
-            self._save_mask(result, self.folder / "masks" / name)
+            self._save_mask(result, folder / "masks" / name)
+        if result.mask_file is not None:
+            yield Path(result.mask_file)
         if self.args.save_txt and _is_whole(result):
-            result.save_txt(self.folder / "labels" / f"{name}.txt")
-        if self.args.save_json:
-            write_atomic(self.folder / "json" / f"{name}.json", result.to_json().encode())
-        if self.args.save_geojson:
-            regions = result.to_geojson(self.args.polygon_simplify, self.args.polygon_min_area)
-            write_atomic(self.folder / "geojson" / f"{name}.geojson", regions.encode())
-        if self.args.save_rle:
-            write_atomic(self.folder / "rle" / f"{name}.json", result.to_rle().encode())
+            yield Path(result.save_txt(folder / "labels" / f"{name}.txt"))
+        for wanted, kind, text in (
+            (self.args.save_json, "json/{}.json", result.to_json),
+            (self.args.save_geojson, "geojson/{}.geojson", self._regions(result)),
+            (self.args.save_rle, "rle/{}.json", result.to_rle),
+        ):
+            if wanted:
+                file = folder / kind.format(name)
+                write_atomic(file, text().encode())
+                yield file
         if self.args.save_csv:
-            self._table = self._table or Table(self.folder / "predictions.csv")
+            self._table = self._table or Table(folder / "predictions.csv")
             place = {"image": frame.path, "frame": "" if frame.frame is None else frame.frame}
             self._table.add({**place, **row} for row in result.summary())
         if self.args.save_conf and result.semantic_mask is not None:
             for kind in ("confidence", "entropy"):
                 if (values := getattr(result.semantic_mask, kind)) is not None:
-                    write_image(self.folder / kind / f"{name}.png", grey_levels(as_numpy(values)))
+                    file = folder / kind / f"{name}.png"
+                    write_image(file, grey_levels(as_numpy(values)))
+                    yield file
+
+    def _regions(self, result: Results) -> Callable[[], str]:
+        return partial(result.to_geojson, self.args.polygon_simplify, self.args.polygon_min_area)
 
     def save_picture(self, frame: Frame, ending: str, picture: np.ndarray) -> None:
         """Write another (H, W, 3) uint8 BGR picture of a frame, told apart by the ending of its name."""
         if self.folder is not None:
-            write_image(self.folder / f"{self._name(frame)}{ending}.jpg", picture)
+            file = self.folder / f"{self._name(frame)}{ending}.jpg"
+            write_image(file, picture)
+            self._note(frame, [file])
 
     def save_vector(self, frame: Frame, vector: np.ndarray) -> None:
         """Write the vector of a frame as `.npy`, if pictures are written."""
         if self.folder is not None and self.args.save:
             buffer = io.BytesIO()
             np.save(buffer, vector)
-            write_atomic(self.folder / "vectors" / f"{self._name(frame)}.npy", buffer.getvalue())
+            file = self.folder / "vectors" / f"{self._name(frame)}.npy"
+            write_atomic(file, buffer.getvalue())
+            self._note(frame, [file])
+
+    def _note(self, frame: Frame, files: Iterable[Path]) -> None:
+        """Write which files were made of a frame; those of a video's frames are noted with their number."""
+        facts = {} if frame.frame is None else {"frame": frame.frame}
+        if self._manifest is not None:
+            self._manifest.add(frame.path, files, **facts)
 
     def map_file(self, frame: Frame) -> Path | None:
         """Name the file of a class map that is written while it is made.
@@ -121,15 +146,14 @@ class ResultSaver:
             return None
         return self.folder / "masks" / f"{self._name(frame)}.tif"
 
-    def _save_overlay(self, result: Results, frame: Frame) -> None:
+    def _save_overlay(self, result: Results, frame: Frame) -> Path:
         """Write the picture with what was found in it, or the next frame of a video."""
         stem, folder, options = self._stem(frame), self.folder or Path(), drawing(self.args)
         if frame.frame is None:
-            result.save(folder / f"{self._name(frame)}.jpg", **options)
-        elif self.args.save_frames:
-            result.save(folder / f"{stem}_frames" / f"{self._name(frame)}.jpg", **options)
-        else:
-            self._write_frame(stem, result.plot(**options), frame.fps or 25.0)
+            return Path(result.save(folder / f"{self._name(frame)}.jpg", **options))
+        if self.args.save_frames:
+            return Path(result.save(folder / f"{stem}_frames" / f"{self._name(frame)}.jpg", **options))
+        return self._write_frame(stem, result.plot(**options), frame.fps or 25.0)
 
     def _save_mask(self, result: Results, path: Path) -> None:
         """Write the class map: with a palette as PNG, else of a GeoTIFF as GeoTIFF."""
@@ -145,30 +169,51 @@ class ResultSaver:
         return stem if frame.frame is None else f"{stem}_{frame.frame}"
 
     def _stem(self, frame: Frame) -> str:
-        """Name of a source's files: its stem, numbered when another source has the same."""
-        source = str(frame.path) if frame.frame is not None else f"{frame.path}#{frame.index}"
-        if source not in self._stems:
-            stem = Path(frame.path).stem or "image"
-            self._taken[stem] += 1
-            self._stems[source] = stem if self._taken[stem] == 1 else f"{stem}-{self._taken[stem]}"
-        return self._stems[source]
+        """Name of a source's files; no other source has it."""
+        known = frame.index < len(self._wanted)
+        wanted = self._wanted[frame.index] if known else wanted_names([frame.path])[0]
+        give = self._names.name if frame.frame is None else self._names.series
+        return give(f"{frame.path}#{frame.index}", wanted)
 
-    def _write_frame(self, stem: str, image: np.ndarray, fps: float) -> None:
+    def _write_frame(self, stem: str, image: np.ndarray, fps: float) -> Path:
+        target = (self.folder or Path()) / f"{stem}.avi"
         if stem not in self._videos:
             if not self._live:
                 self._close_videos()
-            target = self.folder / f"{stem}.avi"  # type: ignore[operator]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            height, width = image.shape[:2]
-            writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
-            if not writer.isOpened():
-                raise OSError(f"Cannot write the video '{target}'. Is the folder writable, is there space?")
-            self._videos[stem] = writer
+            self._videos[stem] = VideoFile(target, fps, (image.shape[1], image.shape[0]))
         self._videos[stem].write(image)
+        return target
 
     def _close_videos(self) -> None:
         while self._videos:
-            self._videos.popitem()[1].release()
+            self._videos.popitem()[1].close()
+
+
+class VideoFile:
+    """A video that grows frame by frame; whatever its name holds is a name, and no pattern of numbered images.
+
+    Args:
+        path: file to write.
+        fps: frames per second.
+        size: (width, height).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), fps, size)
+        if not self._writer.isOpened():
+            raise OSError(f"Cannot write the video '{path}'. Is the folder writable, is there space?")
+
+    def write(self, image: np.ndarray) -> None:
+        """Append a frame, (H, W, 3) uint8 BGR."""
+        self._writer.write(image)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.release()
 
 
 class Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ from ultralytics.data.build import build_dataloader
 from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.engine.events import CallbackList
+from ultralytics.engine.run_folder import OPTIONS_FILE, open_run_folder
 from ultralytics.engine.train.autobatch import require_statistics, resolve_batch
 from ultralytics.engine.train.criterion import Criterion
 from ultralytics.engine.train.ema import ModelEMA
 from ultralytics.engine.train.layers import freeze_layers
 from ultralytics.engine.train.optim import LRSchedule, build_optimizer
-from ultralytics.engine.train.state import LoopState, run_folder
+from ultralytics.engine.train.state import LoopState
 from ultralytics.engine.train.stopping import EarlyStopping
 from ultralytics.engine.validator import BaseValidator
 from ultralytics.nn.checkpoint import Checkpoint
@@ -75,15 +77,15 @@ class TrainingSetup:
         self.weights = weights
         self.resume = resume
         self.callbacks = callbacks or CallbackList()
-        self.save_dir = save_dir or run_folder(config, task.name, "train")
-        self.last, self.best = self.save_dir / "weights" / "last.pt", self.save_dir / "weights" / "best.pt"
+        self._folder = save_dir
         self.loop = LoopState(epochs=config.epochs)
         self.metrics: dict[str, float] = {}
         self.calibration: dict[str, float] = {}
         self.fitness: float | None = None
         self.loss_items: dict[str, float] = {}
         self.epoch = 1
-        self.csv = self.save_dir / "results.csv"
+        if save_dir is not None:
+            self._place(save_dir)
 
     # Hooks of a task ------------------------------------------------------------------------------------------------
 
@@ -122,6 +124,18 @@ class TrainingSetup:
     def plot_batch(self, batch: Mapping[str, Any], path: Path) -> None:
         """Draw a training batch with its labels."""
 
+    def _open_folder(self) -> AbstractContextManager[Path]:
+        """Open the folder that was given, or a new one."""
+        if self._folder is not None:
+            return nullcontext(self._folder)
+        return open_run_folder(self.args, self.task.name, "train")
+
+    def _place(self, folder: Path) -> None:
+        """Say where the run lives; the checkpoints remember it."""
+        self.save_dir, self.csv = folder, folder / "results.csv"
+        self.last, self.best = folder / "weights" / "last.pt", folder / "weights" / "best.pt"
+        self.args = self.args.replace(save_dir=str(folder.resolve()))
+
     # Set-up ---------------------------------------------------------------------------------------------------------
 
     def _setup(self, device: torch.device) -> None:
@@ -129,6 +143,8 @@ class TrainingSetup:
         seed_everything(self.args.seed + 1 + RANK)
         self.device = device
         self.data = DatasetSpec.load(self.args.data or self.task.default_data, strict=self.args.strict)
+        if (place := Path(self.args.data or "")).is_file() or (self.args.data and place.is_dir()):
+            self.args = self.args.replace(data=str(place.resolve()))  # the checkpoint may be used from another folder
         self.check_data()
         if self.resume is not None:  # the network's classes are those of the checkpoint, whatever order these have
             self.data = match_classes(self.data, self.resume.names, remap=self.args.cls_remap)
@@ -147,7 +163,7 @@ class TrainingSetup:
         self.stop = False
         if is_main_process():
             self.last.parent.mkdir(parents=True, exist_ok=True)
-            dump(self.args, self.save_dir / "args.yaml")
+            dump(self.args, self.save_dir / OPTIONS_FILE)
             if self.args.plots:
                 self.plot_labels(self.save_dir / "labels.jpg")
 

@@ -1,22 +1,18 @@
-"""Where a run lives and what it remembers, so that a resumed run is bitwise the run that never stopped."""
+"""What a run remembers, so that a resumed run is bitwise the run that never stopped."""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from ultralytics.cfg import Config
-from ultralytics.cfg.settings import SETTINGS
 from ultralytics.engine.train.ema import ModelEMA
 from ultralytics.errors import ConfigError
-from ultralytics.utils.files import increment_path
 from ultralytics.utils.torch_utils import rng_state, set_rng_state
 
 
@@ -104,15 +100,3 @@ class Stopwatch:
     def __call__(self) -> float:
         """Read the watch."""
         return time.monotonic() - self._start
-
-
-def run_folder(config: Config, task: str, mode: str) -> Path:
-    """Choose the folder of a run: runs_dir/task/project/name, numbered unless `exist_ok`; nothing is created.
-
-    An absolute `project` is used as it is; `save_dir` names the folder itself.
-    """
-    if config.save_dir:
-        return Path(config.save_dir)
-    project = Path(config.project or "")
-    base = project if project.is_absolute() else Path(SETTINGS["runs_dir"]) / task / project
-    return increment_path(base / (config.name or mode), exist_ok=config.exist_ok)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from ultralytics.tasks.semantic.labels import LabelReader
 from ultralytics.tasks.semantic.survey import count_classes, require_usable, survey
 from ultralytics.utils import LOGGER
 from ultralytics.utils.ops.letterbox import resize
+from ultralytics.utils.output_names import OutputNames, wanted_names
 
 
 class SemanticDataset(BaseDataset):
@@ -132,13 +134,22 @@ class SemanticDataset(BaseDataset):
         """Count the pixels of each class id in all labels, without the ignored, as (C,) int64; C is 2 for one class."""
         return count_classes(self.facts, self._table, self.spec.num_ids)
 
-    def relative_label_file(self, index: int) -> Path:
-        """Where the class map of a sample belongs in a folder of results: its image's place below the images folder."""
-        image = self.pairs[index].image
-        if not image.is_relative_to(self.spec.root):
-            return Path(image.name)
-        parts = image.relative_to(self.spec.root).parts
-        return Path(*(part for part in parts if part != self.spec.images_dir))
+    @cached_property
+    def result_names(self) -> list[str]:
+        """Name the class map of each sample in a folder of results, without suffix: no two have one name.
+
+        It is the place of its image below the folder of images; images from elsewhere are told apart by their folders.
+        """
+        root, images_dir = self.spec.root, self.spec.images_dir
+        images = [pair.image for pair in self.pairs]
+        elsewhere = [image for image in images if not image.is_relative_to(root)]
+        wanted = dict(zip(elsewhere, wanted_names(elsewhere), strict=True))
+        for image in images:
+            if image not in wanted:
+                parts = image.relative_to(root).with_suffix("").parts
+                wanted[image] = Path(*(part for part in parts if part != images_dir)).as_posix()
+        given = OutputNames()
+        return [given.name(str(image), wanted[image]) for image in images]
 
     def _classes_of(self, raw: np.ndarray) -> np.ndarray:
         """Turn raw ids into class ids in one look-up, so that a chain 0 -> 1 -> 2 does not merge classes."""

@@ -40,6 +40,7 @@ from ultralytics.utils import LOGGER
 from ultralytics.utils.dist import gather_objects
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.metrics import CalibrationError
+from ultralytics.utils.output_names import Manifest
 from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
 
 _PLOTTED_BATCHES = 3
@@ -184,8 +185,8 @@ class SemanticValidator(BaseValidator):
     def _save_ids(self, predicted: Tensor, batch: Mapping[str, Any], i: int) -> None:
         """Write the class map of one image in the ids of the dataset's own label files."""
         ids = self.dataset.spec.to_source_ids(predicted.cpu().numpy())
-        target = self.save_dir / "results" / self.dataset.relative_label_file(batch["index"][i])
-        write_atomic(target.with_suffix(".png"), cv2.imencode(".png", ids)[1].tobytes())
+        target = self.save_dir / "results" / f"{self.dataset.result_names[batch['index'][i]]}.png"
+        write_atomic(target, cv2.imencode(".png", ids)[1].tobytes())
 
     def _keep_if_bad(self, batch: Mapping[str, Any], i: int, score: float, predicted: Tensor, label: Tensor) -> None:
         """Keep the images with the lowest mean IoU of their own, for the report."""
@@ -223,6 +224,11 @@ class SemanticValidator(BaseValidator):
             plot_class_iou(iou, names, self.save_dir / "iou_bar_chart.png")
         if self.args.report and self.final:
             self._report()
+        if self.args.save_json and self.final:
+            folder = self.save_dir / "results"
+            manifest = Manifest(folder)
+            for pair, name in zip(self.dataset.pairs, self.dataset.result_names, strict=True):
+                manifest.add(str(pair.image), [folder / f"{name}.png"])
 
     def _report(self) -> None:
         file = write_report(

@@ -27,7 +27,7 @@ def raw(tmp_path, write_image):
 
 
 def _files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
 
 
 def test_images_and_masks_get_the_same_names(tmp_path, raw):

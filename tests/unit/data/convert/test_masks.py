@@ -44,7 +44,7 @@ def test_unknown_colours_are_listed_with_their_pixels_and_the_other_files_are_wr
         colors_to_ids(source=tmp_path / "rgb", target=tmp_path / "ids", data=data)
     assert "1 of 2 files" in str(caught.value)
     assert "[1, 2, 3] (2 pixels), [9, 9, 9] (1 pixels)" in str(caught.value)
-    assert [path.name for path in (tmp_path / "ids").iterdir()] == ["good.png"]
+    assert [path.name for path in (tmp_path / "ids").glob("*.png")] == ["good.png"]
 
 
 def test_unknown_colours_can_be_ignored(tmp_path, data):

@@ -146,6 +146,20 @@ def test_names_that_only_number_the_classes_are_matched_by_position_with_a_warni
         match_classes(spec, {0: "a", 1: "b"})
 
 
+def test_a_short_form_is_matched_with_a_warning_that_names_both(write, caplog) -> None:
+    spec = write(scene(), ["road", "sign", "car"])
+    with caplog.at_level(logging.WARNING):
+        assert np.array_equal(targets(match_classes(spec, MODEL)), scene())
+    assert "'sign'" in caplog.text
+    assert "'Traffic Sign'" in caplog.text
+
+
+def test_a_short_form_of_two_classes_is_not_guessed(write) -> None:
+    spec = write(scene() % 2, ["sign", "road"])
+    with pytest.raises(ConfigError, match="Only in the dataset: sign"):
+        match_classes(spec, {0: "stop sign", 1: "speed sign", 2: "road"})
+
+
 def test_names_that_fold_to_one_cannot_be_matched(write) -> None:
     spec = write(scene(), ["car", "Car", "road"])
     with pytest.raises(ConfigError, match="0: car, 1: Car"):

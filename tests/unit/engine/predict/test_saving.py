@@ -19,6 +19,7 @@ from ultralytics.engine.predict.saving import ResultSaver, writes_files
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.errors import ConfigError
 from ultralytics.utils.ops.masks import rle_decode
+from ultralytics.utils.output_names import MANIFEST, read_manifest
 from ultralytics.utils.plotting.colors import CITYSCAPES, resolve_palette
 
 NAMES = {0: "road", 1: "car"}
@@ -43,7 +44,8 @@ def save(folder: Path | None, frames: list[Frame], **options: Any) -> None:
 
 
 def written(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def test_nothing_is_written_unasked(tmp_path: Path) -> None:
@@ -58,6 +60,24 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> Non
     assert written(tmp_path) == ["a-2.jpg", "a-3.jpg", "a.jpg", "masks/a-2.png", "masks/a-3.png", "masks/a.png"]
     ids = cv2.imread(str(tmp_path / "masks" / "a.png"), cv2.IMREAD_UNCHANGED)
     assert np.bincount(ids.ravel()).tolist() == [16 * 32, 8 * 32]
+
+
+def test_the_manifest_tells_which_file_is_of_which_source(tmp_path: Path) -> None:
+    frames = [frame_of("x/a.png", 0), frame_of("y/a.jpg", 1), frame_of("c.mp4", 2, frame=1, fps=10.0)]
+    save(tmp_path, frames, save=True, save_mask=True)
+    assert read_manifest(tmp_path) == [
+        {"source": "x/a.png", "files": ["a.jpg", "masks/a.png"]},
+        {"source": "y/a.jpg", "files": ["a-2.jpg", "masks/a-2.png"]},
+        {"source": "c.mp4", "frame": 1, "files": ["c.avi", "masks/c_1.png"]},
+    ]
+
+
+@pytest.mark.parametrize("name", ["50 %d [x]#ä", "plain"])
+def test_a_video_is_written_under_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    save(folder, [frame_of(f"{name}/{name}.mp4", frame=i, fps=10.0) for i in range(3)], save=True)
+    assert written(folder) == [f"{name}.avi"]
+    assert (folder / f"{name}.avi").stat().st_size > 1000
 
 
 def test_frames_of_a_video_become_a_video(tmp_path: Path) -> None:

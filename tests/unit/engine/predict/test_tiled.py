@@ -284,7 +284,7 @@ def test_a_map_too_large_to_hold_is_written_while_it_is_made(
     assert np.array_equal(result.semantic_mask.numpy().data, whole_map[::4, ::4])
     assert result.semantic_mask.confidence.shape == (38, 58)
     assert result.geo.transform == (2, 0, 400_000, 0, -2, 5_800_000)
-    files = sorted(file.name for file in Path(result.save_dir).rglob("*.*"))
+    files = sorted(file.name for file in Path(result.save_dir).rglob("field.*"))
     assert files == ["field.jpg", "field.tif"]
 
 

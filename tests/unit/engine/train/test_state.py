@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from ultralytics.cfg import get_cfg
 from ultralytics.engine.train.ema import ModelEMA
-from ultralytics.engine.train.state import LoopState, Stopwatch, TrainingState, run_folder
+from ultralytics.engine.train.state import LoopState, Stopwatch, TrainingState
 from ultralytics.errors import ConfigError
 
 
@@ -88,26 +87,3 @@ def test_a_watch_goes_on_from_earlier_runs() -> None:
     watch = Stopwatch(100.0)
     first, second = watch(), watch()
     assert 100 <= first <= second <= 100 + time.monotonic() - begin
-
-
-@pytest.mark.parametrize(
-    ("options", "folder"),
-    [
-        ({}, "runs/t/val"),
-        ({"project": "p", "name": "n"}, "runs/t/p/n"),
-        ({"project": "p", "name": "taken"}, "runs/t/p/taken-2"),
-        ({"project": "p", "name": "taken", "exist_ok": True}, "runs/t/p/taken"),
-        ({"save_dir": "here", "name": "n"}, "here"),
-    ],
-)
-def test_where_a_run_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict, folder: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "settings"))
-    (tmp_path / "runs" / "t" / "p" / "taken").mkdir(parents=True)
-    assert run_folder(get_cfg(options, mode="val"), "t", "val").absolute() == tmp_path / folder
-    assert not (tmp_path / "here").exists()
-
-
-def test_an_absolute_project_is_taken_as_it_is(tmp_path: Path) -> None:
-    config = get_cfg({"project": str(tmp_path / "mine"), "name": "n"}, mode="train")
-    assert run_folder(config, "t", "train") == tmp_path / "mine" / "n"

@@ -204,7 +204,7 @@ def test_labels_at_the_size_of_the_file_and_where_results_belong(make_dataset):
     file = make_dataset(shapes=((40, 60), (61, 33)))
     dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=32, train=False)
     assert [dataset.source_ids(index).shape for index in range(2)] == [(40, 60), (61, 33)]
-    assert dataset.relative_label_file(1).as_posix() == "val/1.png"
+    assert dataset.result_names[1] == "val/1"
 
 
 def test_samples_depend_on_the_key_alone(make_dataset):
