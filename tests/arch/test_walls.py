@@ -13,7 +13,6 @@ PACKAGE = ROOT / "ultralytics"
 
 KNOWN_CIRCLES: list[set[str]] = [
     {f"ultralytics.data.description.{name}" for name in ("folder", "locate", "spec")},
-    {"ultralytics.engine.predict.tiled", "ultralytics.engine.predictor"},
 ]
 """Circles that are still to be opened; the list only shrinks."""
 
@@ -27,9 +26,6 @@ KNOWN_ASSUMPTIONS = {
     "data/augment/geometry.py",
     "data/augment/mix.py",
     "data/augment/presets.py",
-    "engine/predict/georeferenced.py",
-    "engine/predict/tiled.py",
-    "engine/predictor.py",
 }
 """Files that still assume the first task; the list only shrinks."""
 

@@ -21,10 +21,8 @@ from ultralytics.data.sources import Frame, Source, load_source
 from ultralytics.data.sources.rasters import windowed
 from ultralytics.engine.events import CallbackList
 from ultralytics.engine.predict.features import LayerOutputs, attention, heat_map, pooled
-from ultralytics.engine.predict.georeferenced import place
 from ultralytics.engine.predict.prepared import InferenceBatch
 from ultralytics.engine.predict.saving import ResultSaver, drawing, writes_files
-from ultralytics.engine.predict.tiled import TiledPrediction
 from ultralytics.engine.results import Results
 from ultralytics.engine.results.stream import ResultStream
 from ultralytics.engine.run_folder import open_run_folder
@@ -39,7 +37,8 @@ from ultralytics.utils.progress import progress
 class BasePredictor:
     """Predict on anything that is a source.
 
-    A task overrides `postprocess` and, where a forward pass is not all there is to it, `infer`.
+    A task overrides `postprocess` and, where a forward pass is not all there is to it, `infer`; `place` to finish
+    results, and `predict_large` if its results of tiles can be joined.
 
     Args:
         config: the options of the call.
@@ -70,6 +69,17 @@ class BasePredictor:
     def postprocess(self, outputs: Any, batch: InferenceBatch) -> list[Results]:
         """Turn the network's outputs into one result per frame."""
         raise NotImplementedError
+
+    def place(self, result: Results, frame: Frame) -> None:
+        """Finish the result of an image that was read whole: say where it lies, and what of it was not measured."""
+
+    def predict_large(self, frame: Frame, saver: ResultSaver) -> tuple[Results, tuple[int, int]]:
+        """Predict an image of any size in tiles; return the result and the (height, width) of a tile.
+
+        Raises:
+            ConfigError: the task cannot join tiles.
+        """
+        raise ConfigError(f"tile={self.args.tile}: results of the task '{self.task}' are not joined from tiles.")
 
     def __call__(self, source: Any = None, *, stream: bool | None = None) -> list[Results] | Iterator[Results]:
         """Predict; a list of results, or with `stream` a generator that holds one batch at a time.
@@ -188,7 +198,7 @@ class BasePredictor:
             if frame.missing is not None and frame.missing.all():
                 self.unmeasured.append(frame.path)
             if frame.frame is None:
-                place(result, frame.missing, num_ids=max(self.model.num_classes, 2))
+                self.place(result, frame)
         if features is None:
             return results, [None] * len(frames)
         maps = zip(features.take()[0], self.batch.geometries, strict=True)
@@ -197,14 +207,13 @@ class BasePredictor:
     @torch.inference_mode()
     def _predict_tiled(self, frames: Sequence[Frame], read: float, saver: ResultSaver) -> list[Results]:
         """Predict pictures in tiles, one after the other; maps too large to hold are written while they are made."""
-        results = []
+        results, self.input_shapes = [], []
         for frame in frames:
-            tiled = TiledPrediction(self, frame)
-            tiled.speed["read"] += 1000 * read / len(frames)
-            result = tiled.run(saver.map_file(frame) if tiled.is_large else None)
+            result, shape = self.predict_large(frame, saver)
+            result.speed["read"] = (result.speed["read"] or 0.0) + 1000 * read / len(frames)
             result.save_dir = None if self.save_dir is None else str(self.save_dir)
             results.append(result)
-        self.input_shapes = [(tiled.grid.rows.tile, tiled.grid.columns.tile)] * len(results)
+            self.input_shapes.append(shape)
         return results
 
     def _mark(self, marks: list[float]) -> None:

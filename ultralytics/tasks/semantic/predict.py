@@ -5,10 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ultralytics.data.sources import Frame
+from ultralytics.engine.predict.saving import ResultSaver
 from ultralytics.engine.predictor import BasePredictor, InferenceBatch
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.nn.kernels import ClassMapResult, class_probabilities
 from ultralytics.tasks.semantic.decide import Decision, keep_classes
+from ultralytics.tasks.semantic.georeferenced import place
 from ultralytics.tasks.semantic.outputs import (
     CLASS_MAP,
     as_ids,
@@ -17,6 +20,7 @@ from ultralytics.tasks.semantic.outputs import (
     output_of,
     resize_ids,
 )
+from ultralytics.tasks.semantic.tiled import TiledPrediction
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
 
@@ -68,6 +72,16 @@ class SemanticPredictor(BasePredictor):
                 Results(frame.original(), frame.path, self.model.names, semantic_mask=mask, palette=self.model.palette)
             )
         return results
+
+    def place(self, result: Results, frame: Frame) -> None:
+        """Give a GeoTIFF's result its place on Earth, and no class to pixels that were not measured."""
+        place(result, frame.missing, num_ids=max(self.model.num_classes, 2))
+
+    def predict_large(self, frame: Frame, saver: ResultSaver) -> tuple[Results, tuple[int, int]]:
+        """Predict in tiles; a map too large to hold is written while it is made."""
+        tiled = TiledPrediction(self, frame)
+        result = tiled.run(saver.map_file(frame) if tiled.is_large else None)
+        return result, (tiled.grid.rows.tile, tiled.grid.columns.tile)
 
     def reduce(self, logits: Tensor, size: tuple[int, int], region: Region | None = None) -> ClassMapResult:
         """Turn logits into the ids, confidence and entropy that the options ask for.

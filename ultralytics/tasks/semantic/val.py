@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from ultralytics.cfg import Config
 from ultralytics.data.description.classes import match_classes
 from ultralytics.data.description.spec import DatasetSpec
-from ultralytics.engine.predict.tiled_network import TiledNetwork
 from ultralytics.engine.validator import BaseValidator
 from ultralytics.nn.kernels import logits_at
 from ultralytics.tasks.semantic.build import build_dataset
@@ -35,6 +34,7 @@ from ultralytics.tasks.semantic.outputs import (
 from ultralytics.tasks.semantic.plots import plot_batch, to_bgr
 from ultralytics.tasks.semantic.report import Case, write_report
 from ultralytics.tasks.semantic.survey import require_labels
+from ultralytics.tasks.semantic.tiled_network import TiledNetwork
 from ultralytics.tasks.semantic.tta import TTA
 from ultralytics.utils import LOGGER
 from ultralytics.utils.dist import gather_objects

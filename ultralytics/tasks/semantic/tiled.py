@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,18 +22,16 @@ from ultralytics.data.raster import Window
 from ultralytics.data.raster_writer import RasterWriter, writing_raster
 from ultralytics.data.sources import Frame
 from ultralytics.data.sources.rasters import raster_of
-from ultralytics.engine.predict.georeferenced import map_reference, missing_id, without_missing
 from ultralytics.engine.predict.prepared import InferenceBatch
 from ultralytics.engine.predict.tiling import Band, TileGrid, stitch
+from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results, SemanticMask
 from ultralytics.engine.results.base import as_numpy, as_tensor
 from ultralytics.errors import ConfigError
+from ultralytics.tasks.semantic.georeferenced import map_reference, missing_id, without_missing
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops.letterbox import LetterboxGeometry
-
-if TYPE_CHECKING:
-    from ultralytics.engine.predictor import BasePredictor
 
 LARGE = 1 << 25
 """Pixels above which neither a picture nor a saved map is held in memory: 100 MB of colour."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ultralytics.data.imread import read_picture
-from ultralytics.engine.predict.georeferenced import place, without_missing
 from ultralytics.engine.results import Results, SemanticMask
+from ultralytics.tasks.semantic.georeferenced import place, without_missing
 
 rasterio = pytest.importorskip("rasterio")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ultralytics.engine.predict.tiled_network import TiledNetwork
+from ultralytics.tasks.semantic.tiled_network import TiledNetwork
 from ultralytics.utils.ops.letterbox import PAD_VALUE
 
 

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from ultralytics.cfg import get_cfg
 from ultralytics.data.imread import read_ids
 from ultralytics.data.sources import Frame
-from ultralytics.engine.predict import tiled
 from ultralytics.engine.predict.saving import ResultSaver
 from ultralytics.errors import ConfigError
 from ultralytics.nn.kernels import class_map
-from ultralytics.tasks.semantic import SemanticPredictor
+from ultralytics.tasks.semantic import SemanticPredictor, tiled
 
 BLENDS = ("none", "linear", "gauss")
 STRIDE = 16
