@@ -38,6 +38,7 @@ class ModelMetadata:
         outputs: the tensors of that kind; empty where `output` is.
         pipeline: whether the graph takes uint8 images (1, H, W, C) RGB of any size.
         bits: precision of the weights.
+        precision: what it computes in, whatever a processor would choose by itself; empty where that is not known.
         normalization: how pixels become inputs from 0 to 1: x · scale of their type, three channels in `order`, others
             in that of the file.
         letterbox: how images are fitted into `imgsz`: grey value of the padding, whether it is on both sides.
@@ -63,6 +64,7 @@ class ModelMetadata:
     outputs: tuple[OutputTensor, ...] = ()
     pipeline: bool = False
     bits: int = 32
+    precision: str = ""
     normalization: dict[str, Any] = field(
         default_factory=lambda: {"scale": {"uint8": 1 / 255, "uint16": 1 / 65535}, "order": "RGB"}
     )

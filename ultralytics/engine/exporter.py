@@ -42,6 +42,9 @@ CALIBRATION_IMAGES = 64
 SENSITIVITY_IMAGES = 8
 """Calibration images that tell which layers suffer from quantisation."""
 
+_PRECISIONS = {32: "float32", 16: "float16", 8: "int8, float32 outside"}
+"""What artefacts of so many bits compute in; a format whose runtime does otherwise says so itself."""
+
 TIME_LIMIT = 3600.0
 """Seconds a converter may take."""
 
@@ -165,6 +168,7 @@ class Exporter:
             outputs=self.output.tensors,
             pipeline=options.pipeline,
             bits=options.bits,
+            precision=_PRECISIONS[options.bits],
             calibration=dict(checkpoint.calibration),
             palette=checkpoint.palette,
             licence=dict(checkpoint.licence),

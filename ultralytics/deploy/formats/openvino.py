@@ -9,6 +9,7 @@ import functools
 import importlib
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -24,6 +25,16 @@ from ultralytics.utils.files import write_atomic
 
 SUFFIX = "_openvino_model"
 
+PINNED = {"INFERENCE_PRECISION_HINT": "f32"}
+"""Without it processors with bf16 instructions compute in bf16, unasked: another map than the one that was proved."""
+
+_LOAD = """\
+import openvino
+
+SETTINGS = {settings}  # as proved; without it some processors compute in bf16
+MODEL = openvino.compile_model(Path(__file__).with_suffix("") / "{name}.xml", "CPU", SETTINGS)"""
+"""Lines of the script beside a pipeline."""
+
 
 def convert(job: ExportJob) -> ModelMetadata:
     """Read the ONNX graph, quantise it on the calibration images with 8 bits, and save it."""
@@ -38,10 +49,11 @@ def convert(job: ExportJob) -> ModelMetadata:
     write_script(
         job,
         package="openvino",
-        load=f'import openvino\n\nMODEL = openvino.compile_model(Path(__file__).with_suffix("") / "{name}.xml", "CPU")',
+        load=_LOAD.format(name=name, settings=PINNED),
         run="MODEL(images)[0][0]",
     )
-    return job.metadata.with_tools(**versions)
+    precision = "int8, float32 outside" if job.options.bits == 8 else "float32"
+    return replace(job.metadata.with_tools(**versions), precision=precision)
 
 
 def _quantize(model: Any, job: ExportJob) -> tuple[Any, str]:
@@ -150,9 +162,9 @@ class Backend(base.Backend):
             raise RuntimeUnavailable(f"OpenVINO has no device '{device}' on this machine, only: {here}.")
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if name == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = threads
-        if self.metadata.bits == 32:
-            settings["INFERENCE_PRECISION_HINT"] = "f32"
+            settings |= {"INFERENCE_NUM_THREADS": threads, **PINNED}
+        elif self.metadata.bits == 32:
+            settings |= PINNED
         try:
             model = core.read_model(str(_graph_file(path)))
             self.network = core.compile_model(model, name, settings)

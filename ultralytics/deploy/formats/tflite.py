@@ -6,6 +6,7 @@ It takes and returns images channels last, as files of this kind do; a quantised
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def convert(job: ExportJob) -> ModelMetadata:
         made.rename(job.artefact)
     else:
         versions["ai-edge-quantizer"] = _quantize(job, made)
-    return job.metadata.with_tools(**versions)
+    metadata = job.metadata.with_tools(**versions)
+    return metadata if job.options.bits != 16 else replace(metadata, precision="float32")  # only weights are halved
 
 
 def _quantize(job: ExportJob, made: Path) -> str:

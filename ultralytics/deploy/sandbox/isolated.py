@@ -80,9 +80,11 @@ class IsolatedBackend(base.Backend):
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        listener = threading.Thread(target=_listen, args=(self._process.stderr, self._words), daemon=True)
-        listener.start()
-        self._finish = weakref.finalize(self, _finish, self._process, listener, scratch, self._sender, os.getpid())
+        self._listener = threading.Thread(target=_listen, args=(self._process.stderr, self._words), daemon=True)
+        self._listener.start()
+        self._finish = weakref.finalize(
+            self, _finish, self._process, self._listener, scratch, self._sender, os.getpid()
+        )
         try:
             self.metadata = self._loaded()
         except BaseException:
@@ -156,6 +158,7 @@ class IsolatedBackend(base.Backend):
             how = ending(self._process.wait(_GRACE))
         except subprocess.TimeoutExpired:
             how = "closed its output"
+        self._listener.join(_GRACE)  # the process may be gone before the last of its words were read
         words = tail("\n".join(self._words))
         return f"The process that runs '{self._path}' in the environment '{self._name}' {how}.{words}"
 

@@ -75,7 +75,7 @@ class Prover:
         else:
             with closing(backend):
                 self._compare(job, backend, report)
-            report.runtime = runtime_versions(self.row, backend)
+            report.runtime = {"precision": job.metadata.precision, **runtime_versions(self.row, backend)}
         report.runtime = {**machine_facts(), **job.metadata.tools, **report.runtime}
         LOGGER.info(f"{self.row.title}: {report.text()}")
         return report

@@ -140,3 +140,25 @@ def test_a_missing_device_names_those_that_are_here(graph):
     openvino.embed(graph, METADATA)
     with pytest.raises(RuntimeUnavailable, match=r"intel:npu.*only: .*cpu"):
         openvino.Backend(graph, device="intel:npu")
+
+
+@pytest.mark.parametrize("bits", [32, 16])
+def test_a_cpu_computes_in_the_precision_that_was_proved(make_job, bits: int) -> None:
+    pytest.importorskip("openvino")
+    job = make_job("openvino", bits=bits)
+    metadata = openvino.convert(job)
+    openvino.embed(job.artefact, metadata)
+    assert metadata.precision == "float32"
+    hint = openvino.Backend(job.artefact).network.get_property("INFERENCE_PRECISION_HINT")
+    assert hint.to_string() == "f32"
+
+
+def test_the_script_beside_a_pipeline_pins_the_precision_too(make_job) -> None:
+    pytest.importorskip("openvino")
+    job = make_job("openvino", pipeline=True)
+    openvino.embed(job.artefact, openvino.convert(job))
+    script = job.artefact.with_name(f"{job.artefact.name}.py")
+    program = f"{script.read_text()}\nprint(MODEL.get_property('INFERENCE_PRECISION_HINT').to_string())"
+    script.write_text(program)
+    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert said.stdout.split()[-1] == "f32"
