@@ -36,8 +36,6 @@ from ultralytics.utils.imports import load
 from ultralytics.utils.log import show_logs
 from ultralytics.utils.torch_utils import select_device
 
-_REBUILDS_PREDICTOR = frozenset({"device", "channels_last", "compile", "dnn", "runtime"})
-
 _FACTS = ("args", "metrics", "epoch", "licence", "fingerprint", "calibration", "palette")
 """What a checkpoint knows besides its network."""
 
@@ -162,14 +160,23 @@ class YOLO(NetworkHandle, CallbackOwner):
         """
         self._open(options, "predict")
         config = self._config("predict", options)
-        stale = self.predictor is None or not self.predictor.model.mirrors(self.model)
-        if stale or predictor or _REBUILDS_PREDICTOR & options.keys():
-            backend = self._backend(config)
+        kept = self.predictor
+        if not self._fits(kept, config, options, predictor):
             role = predictor or self._spec.resolve("predictor")
-            self.predictor = role(config, backend, task=self.task, callbacks=self.callbacks)
-        self.predictor = copy.copy(self.predictor)  # the results of an earlier call may still be under way
-        self.predictor.args, self.predictor.save_dir = config, None
-        return self.predictor(source, stream=stream)
+            kept = role(config, self._backend(config), task=self.task, callbacks=self.callbacks)
+        # Each call has a predictor of its own: earlier ones may still be under way, and others run in other threads.
+        run = copy.copy(kept)
+        run.args, run.save_dir = config, None
+        self.predictor = run
+        return run(source, stream=stream)
+
+    def _fits(self, kept: Any, config: Config, options: Mapping[str, Any], role: Callable | None) -> bool:
+        """Tell whether what predicted last would be made again just so: the network is copied and fused for it."""
+        if kept is None or not kept.model.mirrors(self.model) or (role is not None and type(kept) is not role):
+            return False
+        if isinstance(self.model, Artefact):
+            return kept.model is self.model.opened
+        return "device" not in options or kept.model.device == select_device(config.device)
 
     def embed(self, source: Any = None, stream: bool | None = None, **options: Any) -> list[Tensor] | Iterator[Tensor]:
         """Describe images by vectors: what a layer returns, averaged over its area.

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -134,6 +134,7 @@ class Backend(ABC):
 
     Attributes:
         metadata: what the artefact says about itself.
+        concurrent: whether `infer` may run in several threads at once; else its callers take turns.
 
     Raises:
         ModelError: the artefact is damaged or lacks its metadata.
@@ -141,6 +142,7 @@ class Backend(ABC):
     """
 
     metadata: ModelMetadata
+    concurrent: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None: ...

@@ -39,11 +39,11 @@ class Artefact:
         Args:
             options: options by name; `toolchain` says what to do where packages have to be fetched for it.
         """
-        how = (options.get("device"), options.get("runtime", "auto"), options.get("dnn", False))
+        device, runtime, dnn = options.get("device"), options.get("runtime", "auto"), options.get("dnn", False)
+        place = select_device(device) if device is not None else torch.device(self.row.device)
+        how = (str(place), runtime, dnn)
         if self._opened is None or how != self._how:
             self.close()
-            device, runtime, dnn = how
-            place = select_device(device) if device is not None else torch.device(self.row.device)
             toolchain = options.get("toolchain", "ask")
             self._opened = AutoBackend(self.path, place, runtime=runtime, toolchain=toolchain, dnn=dnn)
             self._how = how

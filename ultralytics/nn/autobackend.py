@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -66,6 +68,7 @@ class AutoBackend(nn.Module):
         super().__init__()
         self.device = device
         self.backend: Backend | None = None
+        self._turn = threading.Lock()
         if isinstance(model, GraphModel):
             self._take_network(model, fuse=fuse)
             self.palette, self.calibration = palette, dict(calibration or {})
@@ -143,14 +146,18 @@ class AutoBackend(nn.Module):
         if backend is None:
             raise ModelError("This model is a network, not an artefact.")
         size = 1 if self.pipeline else len(images) if self.dynamic else backend.metadata.batch
+        turn = nullcontext() if backend.concurrent else self._turn
         if len(images) == size:
-            return backend.infer(images)
+            with turn:
+                return backend.infer(images)
         parts = []
         for start in range(0, len(images), size):
             part = images[start : start + size]
             missing = size - len(part)
             full = np.concatenate([part, np.repeat(part[-1:], missing, 0)]) if missing else part
-            parts.append([output[: len(part)] for output in backend.infer(full)])
+            with turn:
+                outputs = backend.infer(full)
+            parts.append([output[: len(part)] for output in outputs])
         return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
     def close(self) -> None:

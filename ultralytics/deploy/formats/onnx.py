@@ -104,7 +104,9 @@ def read_metadata(path: Path) -> ModelMetadata:
 
 
 class Backend(base.Backend):
-    """Runs a graph with ONNX Runtime."""
+    """Runs a graph with ONNX Runtime, whose sessions any number of threads may use."""
+
+    concurrent = True
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         silence_onnxruntime()

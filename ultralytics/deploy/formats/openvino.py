@@ -9,6 +9,7 @@ import functools
 import importlib
 import re
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ class Backend(base.Backend):
         threads: CPU threads it may use.
     """
 
+    concurrent = True
+
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         self.metadata = read_metadata(path)
         core = _core()
@@ -168,10 +171,13 @@ class Backend(base.Backend):
         try:
             model = core.read_model(str(_graph_file(path)))
             self.network = core.compile_model(model, name, settings)
+            self._requests = threading.local()
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load '{path}': {error}") from error
 
     def infer(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Run a batch; see the base class."""
+        if not hasattr(self._requests, "mine"):  # a request holds the answer of one inference
+            self._requests.mine = self.network.create_infer_request()
         # Copied, as the next answer is written to the same memory.
-        return tuple(np.array(answer) for answer in self.network([images]).values())
+        return tuple(np.array(answer) for answer in self._requests.mine.infer([images]).values())

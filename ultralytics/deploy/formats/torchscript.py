@@ -49,6 +49,8 @@ def embed(artefact: Path, metadata: ModelMetadata) -> None:
 class Backend(base.Backend):
     """Runs a traced network with torch."""
 
+    concurrent = True
+
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         import torch
 

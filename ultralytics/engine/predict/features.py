@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
@@ -44,9 +45,11 @@ class LayerOutputs:
             )
         self._network = network
         self._found: dict[int, Tensor] = {}
+        self._thread = threading.get_ident()
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> Self:
+        self._thread = threading.get_ident()
         for layer in self._layers:
             self._hooks.append(self._network.model[layer].register_forward_hook(partial(self._keep, layer)))
         return self
@@ -56,7 +59,8 @@ class LayerOutputs:
             self._hooks.pop().remove()
 
     def _keep(self, layer: int, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        self._found.setdefault(layer, output)
+        if threading.get_ident() == self._thread:  # others may run the same network meanwhile
+            self._found.setdefault(layer, output)
 
     def take(self) -> list[Tensor]:
         """Return the (B, C, h, w) outputs of each layer in the first pass since the last time."""
