@@ -112,7 +112,7 @@ class YOLO(NetworkHandle, CallbackOwner):
                 f"'{path}': the weights do not fit the architecture they come with: {error}"
             ) from error
         self.model, self.ckpt, self.ckpt_path = model.eval(), checkpoint, str(path)
-        kept = ("imgsz", "data", "label_map", "single_cls")
+        kept = ("imgsz", "data", "label_map")
         self.overrides = {k: checkpoint.args[k] for k in kept if k in checkpoint.args} | {"model": str(path)}
 
     def load(self, weights: str | Path) -> YOLO:

@@ -256,6 +256,12 @@ def test_what_makes_no_sense_is_refused(train):
         train(single_cls=True)
 
 
+def test_classes_are_not_joined_in_a_validation_either(train, options):
+    model = YOLO(train(fraction=0.25).last)
+    with pytest.raises(ConfigError, match="single_cls joins boxes"):
+        model.val(single_cls=True, workers=0)
+
+
 # The same again
 
 

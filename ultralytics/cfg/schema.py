@@ -52,6 +52,9 @@ def _group(title: str, *modes: str) -> Callable[..., Any]:
     return partial(option, group=title, modes=modes or MODES)
 
 
+_WITH_FOLDER = tuple(mode for mode in MODES if mode != "export")
+"""Modes whose runs have a folder; an export puts its artefact beside the weights."""
+
 _run = _group("Run")
 _train = _group("Training", "train")
 _optim = _group("Optimisation", "train")
@@ -76,10 +79,10 @@ class Config:
     batch: int | float = _run(16, "images at once; -1: what fits the GPU; below 1: that share of its memory")
     device: str | None = _run(None, "cpu, mps, 0, or 0,1 for several GPUs; none: the best there is")
     workers: int = _run(8, "processes that read images", minimum=0, modes=("train", "val"))
-    project: str | None = _run(None, "folder of runs, below the runs folder unless absolute")
+    project: str | None = _run(None, "folder of runs, below the runs folder unless absolute", modes=_WITH_FOLDER)
     name: str | None = _run(None, "name of the run; none: the mode")
-    save_dir: str | None = _run(None, "exactly this folder for the run, instead of project and name")
-    exist_ok: bool = _run(False, "write into the run's folder if it exists, instead of beside it")
+    save_dir: str | None = _run(None, "exactly this folder for the run, or for the artefact of an export")
+    exist_ok: bool = _run(False, "write into the run's folder if it exists, instead of beside it", modes=_WITH_FOLDER)
     verbose: bool = _run(True, "say what is going on")
     debug: bool = _run(False, "show tracebacks")
     cfg: str | None = _run(None, "YAML file with options, below those given directly")

@@ -99,8 +99,14 @@ class Context:
     mix: bool = True
 
     def others(self, count: int, apart_from: int) -> Sequence[Sample]:
-        """Read `count` further samples drawn at random."""
+        """Read `count` further samples drawn at random, none of them the one at index `apart_from`.
+
+        A pool of one sample has no other: it gives that one.
+        """
         if self.pool is None:
             return []
-        indices = self.rng.integers(0, len(self.pool), count)
-        return [self.pool.read(int(index)) for index in indices]
+        size = len(self.pool)
+        apart = 0 <= apart_from < size and size > 1
+        # One draw from the others: those from `apart_from` on move up by one.
+        indices = self.rng.integers(0, size - apart, count)
+        return [self.pool.read(int(index) + int(apart and index >= apart_from)) for index in indices]

@@ -57,7 +57,8 @@ class Exporter:
         given: names of the options that the user gave.
         task: row of the model's task.
         checkpoint: the model.
-        source: file of the checkpoint; the artefact is put beside it. None puts it into the current folder.
+        source: file of the checkpoint; the artefact is put beside it unless `save_dir` says where. None stands for the
+            current folder.
         name: stem of the artefact.
         callbacks: user's callbacks.
 
@@ -87,8 +88,7 @@ class Exporter:
         self.output = self._output()
         self.options = self._options()
         check_values(self.row, self.options, self.output)
-        beside = Path.cwd() if source is None else source.parent.absolute()  # a converter works in another folder
-        self.folder = beside if os.access(beside, os.W_OK) else Path.cwd()
+        self.folder = self._folder()
         self.artefact = self.folder / f"{name}{self.row.suffix}"
         self.prove = Prover(self.row, task, checkpoint, self.args, given)
         self.report: Report | None = None
@@ -122,6 +122,18 @@ class Exporter:
         LOGGER.info(f"{self.row.title}: {self.artefact} ({disk_size(self.artefact) / 1e6:.1f} MB) in {seconds}")
         self.callbacks.run("on_export_end", self)
         return self.artefact
+
+    def _folder(self) -> Path:
+        """Choose the folder of the artefact: the one asked for, else beside the checkpoint."""
+        if self.args.save_dir:
+            folder = Path(self.args.save_dir).absolute()
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"save_dir='{folder}' cannot be made: {error.strerror or error}.") from error
+            return folder
+        beside = Path.cwd() if self.source is None else self.source.parent.absolute()
+        return beside if os.access(beside, os.W_OK) else Path.cwd()
 
     # What to make ---------------------------------------------------------------------------------------------------
 

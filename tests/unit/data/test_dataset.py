@@ -129,10 +129,17 @@ def _blank_with_seed(seed: int) -> Blank:
     return dataset
 
 
-def test_other_samples_come_from_the_dataset():
+@pytest.mark.parametrize("index", [0, 2, 4])
+def test_other_samples_come_from_the_dataset_and_are_never_the_sample_itself(index):
     dataset = _blank([(64, 64)] * 5)
-    dataset.transforms = lambda sample, context: [other.index for other in context.others(50, sample.index)]
-    assert set(dataset[0]) == set(range(5))
+    dataset.transforms = lambda sample, context: [other.index for other in context.others(200, sample.index)]
+    assert set(dataset[index]) == set(range(5)) - {index}
+
+
+def test_the_only_sample_of_a_dataset_is_joined_with_itself():
+    dataset = _blank([(64, 64)])
+    dataset.transforms = lambda sample, context: [other.index for other in context.others(3, sample.index)]
+    assert dataset[0] == [0, 0, 0]
 
 
 def test_without_transforms_the_sample_itself_comes():

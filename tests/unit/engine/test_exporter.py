@@ -121,6 +121,20 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_save_dir_says_where_the_artefact_goes(register, make, tmp_path):
+    register(honest)
+    target = tmp_path / "aus [1]" / "here"
+    assert make(save_dir=str(target))() == target / "best one.sham"
+    assert _names(target) == ["best one.sham", "best one.sham.report.json"]
+
+
+@pytest.mark.parametrize("option", ["project", "exist_ok"])
+def test_options_of_a_run_folder_are_refused(register, make, option):
+    register(honest)
+    with pytest.raises(ConfigError, match=option):
+        make(**{option: "a" if option == "project" else True})
+
+
 def test_the_artefact_lies_beside_the_checkpoint_with_its_report(register, make, folder):
     register(honest)
     export = make()

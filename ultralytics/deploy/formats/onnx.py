@@ -15,7 +15,7 @@ import numpy as np
 from ultralytics.deploy import base
 from ultralytics.deploy.base import ExportJob
 from ultralytics.deploy.formats.protobuf import onnx_metadata, with_onnx_metadata
-from ultralytics.deploy.formats.qdq import quantize, silence_onnxruntime
+from ultralytics.deploy.formats.qdq import drop_unused_opsets, quantize, silence_onnxruntime
 from ultralytics.deploy.metadata import ModelMetadata
 from ultralytics.deploy.script import write_script
 from ultralytics.errors import ModelError, RuntimeUnavailable
@@ -61,6 +61,7 @@ def convert(job: ExportJob) -> ModelMetadata:
         versions["onnxslim"] = onnxslim.__version__
     if options.bits == 8:
         versions["onnxruntime"] = quantize(job, job.artefact, job.artefact, for_cpus=True)
+    drop_unused_opsets(job.artefact)
     onnx.checker.check_model(str(job.artefact))
     write_script(
         job,

@@ -83,3 +83,25 @@ def kept_nodes(names: Iterable[str], layers: tuple[str, ...]) -> list[str]:
     """Find the nodes that belong to layers of the network: "/network/network/model.2/conv/Conv" is of "model.2"."""
     wanted = [re.compile(rf"(^|[/.]){re.escape(layer)}([/.]|$)") for layer in layers]
     return [name for name in names if any(pattern.search(name) for pattern in wanted)]
+
+
+def drop_unused_opsets(path: Path) -> None:
+    """Drop the operator domains that no node of an ONNX file uses: older runtimes refuse those they do not know."""
+    import onnx
+
+    model = onnx.load(str(path))
+    used = {"", *_domains(model.graph), *(name for function in model.functions for name in _domains(function))}
+    kept = [entry for entry in model.opset_import if (entry.domain or "") in used or entry.domain == "ai.onnx"]
+    if len(kept) < len(model.opset_import):
+        del model.opset_import[:]
+        model.opset_import.extend(kept)
+        onnx.save(model, str(path))
+
+
+def _domains(graph: Any) -> Iterator[str]:
+    """List the domains of all nodes, those of branches and loops included."""
+    for node in graph.node:
+        yield node.domain
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _domains(inner)

@@ -8,6 +8,7 @@ from typing import Any
 from ultralytics.cfg import Config
 from ultralytics.data.augment import train_transforms, val_transforms
 from ultralytics.data.description.spec import DatasetSpec
+from ultralytics.errors import ConfigError
 from ultralytics.tasks.semantic.dataset import SemanticDataset
 
 
@@ -26,6 +27,7 @@ def build_dataset(
     the features. Without `rect` they have the size `imgsz`, the only one that many artefacts take. With `own_size`
     images are not resized, and padded at bottom and right to the network's stride only.
     """
+    refuse_single_cls(config)
     size = config.imgsz if isinstance(config.imgsz, int) else max(config.imgsz)
     dataset = SemanticDataset(
         spec,
@@ -45,3 +47,13 @@ def build_dataset(
     else:
         dataset.transforms = val_transforms(dataset.shapes, center=not own_size)
     return dataset
+
+
+def refuse_single_cls(config: Config) -> None:
+    """Refuse an option that only objects have.
+
+    Raises:
+        ConfigError: the message names the way to join classes.
+    """
+    if config.single_cls:
+        raise ConfigError("single_cls joins boxes of all classes; a class map has none. Use label_mapping instead.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ultralytics.errors import CheckpointError
+from ultralytics.errors import CheckpointError, ConfigError
 from ultralytics.nn.kernels import ClassMapResult, class_map
 
 
@@ -55,13 +55,19 @@ class Decision:
             classes: ids to keep; a binary model has only one.
 
         Raises:
-            CheckpointError: the calibration holds numbers that cannot be meant.
+            CheckpointError: the calibration holds implausible numbers.
+            ConfigError: `classes` names a class that does not exist.
         """
         temperature = _number(calibration, "temperature", 1.0, limits=(1e-6, 1e6))
         threshold = _number(calibration, "threshold", 0.5, limits=(0.0, 1.0))
+        listed = () if classes is None else (classes,) if isinstance(classes, int) else tuple(classes)
+        if unknown := [number for number in listed if not 0 <= number < num_classes]:
+            raise ConfigError(
+                f"classes={list(listed)}: there is no class {unknown[0]}. Allowed: 0 to {num_classes - 1}."
+            )
         if num_classes == 1:
             return cls(1, temperature, threshold if conf is None else conf)
-        kept = None if classes is None else (classes,) if isinstance(classes, int) else tuple(classes)
+        kept = None if classes is None else listed
         return cls(num_classes, temperature, reject_below=conf, classes=kept)
 
     @property

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.errors import ConfigError
 from ultralytics.nn.model import GraphModel
-from ultralytics.tasks.semantic.build import build_dataset
+from ultralytics.tasks.semantic.build import build_dataset, refuse_single_cls
 from ultralytics.tasks.semantic.calibrate import calibrate
 from ultralytics.tasks.semantic.class_weights import inverse_log_weights
 from ultralytics.tasks.semantic.dataset import SemanticDataset
@@ -35,8 +35,7 @@ class SemanticTrainer(BaseTrainer):
 
     def check_data(self) -> None:
         """Refuse labels that cannot be meant as they are, and say what was found."""
-        if self.args.single_cls:
-            raise ConfigError("single_cls joins boxes of all classes; a class map has none. Use label_mapping instead.")
+        refuse_single_cls(self.args)
         report = diagnose(self.data, label_map=self.args.label_map)
         report.raise_for_errors()
         self.data = report.spec

@@ -82,3 +82,14 @@ def test_kept_layers_have_no_integers(make_job):
     assert any("model.10." in name for name in quantized)
     assert any("model.2." in name for name in quantized)
     assert not any("model.1." in name or "model.17." in name for name in quantized)
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+def test_a_file_declares_no_operator_domain_that_it_does_not_use(make_job, bits):
+    import onnx
+
+    job = make_job("onnx", bits=bits)
+    onnx_format.convert(job)
+    model = onnx.load(str(job.artefact))
+    used = {node.domain for node in model.graph.node}
+    assert {entry.domain for entry in model.opset_import} == used

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ultralytics.errors import CheckpointError
+from ultralytics.errors import CheckpointError, ConfigError
 from ultralytics.tasks.semantic.decide import Decision, keep_classes
 
 
@@ -40,6 +40,12 @@ def test_selected_classes_keep_their_ids() -> None:
     assert Decision.from_calibration(3, {}, classes=[0, 2])(logits, (1, 3)).ids.tolist() == [[[0, 255, 2]]]
     assert Decision.from_calibration(3, {}, classes=1)(logits, (1, 3)).ids.tolist() == [[[255, 1, 255]]]
     assert keep_classes(torch.tensor([[3, 4]], dtype=torch.uint8), 4).tolist() == [[255, 4]]
+
+
+@pytest.mark.parametrize(("num_classes", "classes"), [(3, [0, 99]), (3, -1), (1, [1])])
+def test_a_class_that_does_not_exist_is_refused_with_those_that_do(num_classes: int, classes: object) -> None:
+    with pytest.raises(ConfigError, match=f"0 to {num_classes - 1}"):
+        Decision.from_calibration(num_classes, {}, classes=classes)
 
 
 @pytest.mark.parametrize("num_classes", [256, 257, 300])
