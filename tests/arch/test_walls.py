@@ -17,16 +17,22 @@ KNOWN_CIRCLES: list[set[str]] = [
 """Circles that are still to be opened; the list only shrinks."""
 
 ASSUMPTIONS = re.compile(r"SemanticMask|class_map|classmap|miou|equal_pixels|logits_lowres|num_ids")
-SHARED = ("engine", "data/augment", "data/targets.py", "deploy", "benchmark", "nn/autobackend.py")
+SHARED = (
+    "engine",
+    "data/augment",
+    "data/targets.py",
+    "data/sample.py",
+    "data/dataset.py",
+    "data/cache.py",
+    "data/build.py",
+    "deploy",
+    "benchmark",
+    "nn/autobackend.py",
+)
 PAYLOADS = "engine/results/"
 """Room of the payloads, each of which is named for what it holds."""
 
-KNOWN_ASSUMPTIONS = {
-    "data/augment/format.py",
-    "data/augment/geometry.py",
-    "data/augment/mix.py",
-    "data/augment/presets.py",
-}
+KNOWN_ASSUMPTIONS = {}
 """Files that still assume the first task; the list only shrinks."""
 
 

@@ -92,8 +92,8 @@ def _check_samples(dataset: SemanticDataset) -> None:
     for index in range(len(dataset)):
         sample = dataset[index]
         assert sample.image.dtype == np.uint8
-        assert sample.class_map.ids.shape == sample.shape
-        assert set(np.unique(sample.class_map.ids)) <= {*range(dataset.spec.num_ids), 255}
+        assert sample.targets["mask"].ids.shape == sample.shape
+        assert set(np.unique(sample.targets["mask"].ids)) <= {*range(dataset.spec.num_ids), 255}
 
 
 def test_every_case_is_listed(shared):

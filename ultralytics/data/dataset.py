@@ -25,9 +25,6 @@ from ultralytics.errors import ConfigError, DatasetError, UltralyticsError
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops.letterbox import LetterboxGeometry, scaled
 
-STRIDE = 32
-"""Sides of a batch are multiples of the largest stride of a network; this one, where the network is not known."""
-
 _FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 Transforms = Callable[[Sample, Context], Any]
@@ -47,6 +44,7 @@ class BaseDataset(Dataset[Any], ABC):
             at its own size.
         train: whether samples are for training.
         rect: batch size whose batches take the shape of their images; 0 for the whole of `imgsz`.
+        stride: largest stride of the network, of which the sides of a batch are multiples; `regroup` changes it.
         seed: part of the seed of every sample.
 
     Attributes:
@@ -67,10 +65,11 @@ class BaseDataset(Dataset[Any], ABC):
         imgsz: int | Sequence[int] | None,
         train: bool,
         rect: int = 0,
+        stride: int = 32,
         seed: int = 0,
     ) -> None:
         self.imgsz = imgsz
-        self.train, self.rect, self.stride = train, rect, STRIDE
+        self.train, self.rect, self.stride = train, rect, stride
         order = self._order(facts) if rect else range(len(pairs))
         self.spec = spec
         self.pairs = [pairs[index] for index in order]
@@ -135,7 +134,7 @@ class BaseDataset(Dataset[Any], ABC):
         """
         self.rect, self.stride = rect, stride or self.stride
         if self.imgsz is not None and self.train:
-            self.shapes[:] = _batch_shapes(self.facts, self._longest, rect)
+            self.shapes[:] = _batch_shapes(self.facts, self._longest, rect, self.stride)
         else:
             self.shapes[:] = [self._geometry(facts.shape).shape for facts in self.facts]
 
@@ -207,14 +206,14 @@ def scaled_shape(shape: tuple[int, int], imgsz: int, *, short_side: bool) -> tup
     return scaled(shape, imgsz / (min(shape) if short_side else max(shape)))
 
 
-def _batch_shapes(facts: Sequence[SampleFacts], imgsz: int, rect: int) -> np.ndarray:
+def _batch_shapes(facts: Sequence[SampleFacts], imgsz: int, rect: int, stride: int) -> np.ndarray:
     """Compute (height, width) of each sample's training batch: squares, or the smallest rectangle that holds it."""
-    shapes = np.full((len(facts), 2), math.ceil(imgsz / STRIDE) * STRIDE, np.int64)
+    shapes = np.full((len(facts), 2), math.ceil(imgsz / stride) * stride, np.int64)
     if not rect:
         return shapes
     aspects = np.array([fact.height / fact.width for fact in facts])
     for start in range(0, len(facts), rect):
         lowest, highest = aspects[start : start + rect].min(), aspects[start : start + rect].max()
         height, width = (highest, 1.0) if highest < 1 else (1.0, 1 / lowest) if lowest > 1 else (1.0, 1.0)
-        shapes[start : start + rect] = [math.ceil(side * imgsz / STRIDE) * STRIDE for side in (height, width)]
+        shapes[start : start + rect] = [math.ceil(side * imgsz / stride) * stride for side in (height, width)]
     return shapes

@@ -24,6 +24,7 @@ from ultralytics.data.measured import PLAIN, Picture, as_levels, joined, level_t
 from ultralytics.errors import ImageError
 from ultralytics.utils.files import is_special
 from ultralytics.utils.imports import available
+from ultralytics.utils.ops.letterbox import Window
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,8 +37,6 @@ _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 CACHE_MB = 64  # GDAL would keep decoded blocks in a twentieth of the machine's memory
 _MOST_COLOURS = 4  # with transparency
 _PREVIEW_ROWS = 64
-
-Window = tuple[slice, slice]
 
 
 class Raster(ABC):

@@ -7,24 +7,13 @@ tensor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-
-@dataclass(slots=True)
-class ClassMap:
-    """A class id for every pixel.
-
-    Attributes:
-        ids: (H, W) uint8, or uint16 when the dataset has more than 255 classes.
-        ignore_index: the id that takes no part in loss or metrics: 255, or 65535 for uint16 maps.
-    """
-
-    ids: np.ndarray
-    ignore_index: int = 255
+from ultralytics.data.targets import Target
 
 
 @dataclass(slots=True)
@@ -33,16 +22,17 @@ class Sample:
 
     Attributes:
         image: (H, W, C) uint8 or uint16.
-        class_map: the target of a per-pixel task, the size of the image.
+        targets: what is known of the image, by name; the samples of a dataset all have the same. The names are also
+            those of the arguments of users' augmentations.
         image_file: where the image came from.
-        label_file: where its target came from.
+        label_file: where its targets came from.
         original_shape: (height, width) of the file, upright.
         ratio_pad: ((gain_h, gain_w), (left, top)) of a letterbox, None where geometry was augmented.
         index: position in its dataset.
     """
 
     image: np.ndarray
-    class_map: ClassMap | None = None
+    targets: dict[str, Target] = field(default_factory=dict)
     image_file: Path | None = None
     label_file: Path | None = None
     original_shape: tuple[int, int] = (0, 0)

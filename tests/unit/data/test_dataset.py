@@ -78,6 +78,16 @@ def test_squares_are_rounded_up_to_the_stride():
     assert _blank([(10, 20)], imgsz=100).shapes.tolist() == [[128, 128]]
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_batches_are_rounded_up_to_the_stride_of_the_network(train):
+    dataset = _blank([(30, 60)], imgsz=96, rect=1, train=train)
+    assert dataset.shapes.tolist() == [[64, 96]]
+    dataset.regroup(1, stride=16)
+    assert dataset.shapes.tolist() == [[48, 96]]
+    dataset.regroup(1)
+    assert dataset.shapes.tolist() == [[48, 96]]
+
+
 def test_rectangular_batches_hold_images_of_similar_shape():
     shapes = [(360, 480), (480, 360), (100, 400), (300, 300), (120, 400)]
     dataset = _blank(shapes, imgsz=320, rect=2, train=True)

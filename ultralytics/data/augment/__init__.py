@@ -2,8 +2,8 @@
 
 from ultralytics.data.augment.base import Compose, Transform
 from ultralytics.data.augment.color import RandomHSV, SwapChannels
-from ultralytics.data.augment.format import Pipeline, collate, to_item
-from ultralytics.data.augment.geometry import LetterBox, RandomCrop, RandomFlip, RandomPerspective
+from ultralytics.data.augment.format import Item, Pipeline, collate, to_item
+from ultralytics.data.augment.geometry import LetterBox, RandomFlip, RandomPerspective
 from ultralytics.data.augment.mix import CopyPaste, CutMix, MixUp, Mosaic
 from ultralytics.data.augment.presets import UserTransform, train_transforms, val_transforms
 
@@ -11,11 +11,11 @@ __all__ = [
     "Compose",
     "CopyPaste",
     "CutMix",
+    "Item",
     "LetterBox",
     "MixUp",
     "Mosaic",
     "Pipeline",
-    "RandomCrop",
     "RandomFlip",
     "RandomHSV",
     "RandomPerspective",

@@ -1,6 +1,6 @@
-"""The shape of an augmentation: draw the parameters once, then apply them to each kind of target.
+"""The shape of an augmentation: draw the parameters once, then apply them to the image and to each target.
 
-A transform never asks for the task: it changes whatever the sample carries.
+A transform knows no kind of target: it tells each what happened to the image, see `ultralytics.data.targets.Target`.
 """
 
 from __future__ import annotations

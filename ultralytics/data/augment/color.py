@@ -1,4 +1,4 @@
-"""Augmentations that change colours and leave the class map alone."""
+"""Augmentations that change colours and leave the targets alone."""
 
 from __future__ import annotations
 

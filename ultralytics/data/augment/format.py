@@ -6,17 +6,18 @@ their low byte is lost; dividing by 255 is left to the device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import default_collate
 
 from ultralytics.data.augment.base import Transform
 from ultralytics.data.sample import Context, Sample
+from ultralytics.data.targets import Target, stack
+from ultralytics.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,46 +30,61 @@ class Pipeline:
 
     augment: Transform
 
-    def __call__(self, sample: Sample, context: Context) -> dict[str, Any]:
+    def __call__(self, sample: Sample, context: Context) -> Item:
         """Return the item of a batch; see `to_item`."""
         return to_item(self.augment(sample, context))
 
 
-def to_item(sample: Sample) -> dict[str, Any]:
+class Item(dict[str, Any]):
+    """What a batch holds of one sample, by the keys of the batch.
+
+    Attributes:
+        targets: the kinds of its targets, each with the keys that this kind joins; the others are joined by `stack`.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.targets: list[tuple[type[Target], list[str]]] = []
+
+
+def to_item(sample: Sample) -> Item:
     """Make the tensors of a sample.
 
     Returns:
         `img`: (C, H, W), RGB for three channels, uint8; images of more than 8 bits become float32 in 0..255.
-        `semantic_mask`: (H, W) uint8, or int32 for maps of more than 255 classes; absent without a class map.
         `im_file`, `mask_file`, `ori_shape`, `ratio_pad`, `index`: as in `Sample`, files as text.
+        The rest is what the targets make of themselves.
+
+    Raises:
+        ConfigError: a target uses a key that is taken.
     """
-    item: dict[str, Any] = {"img": _image_tensor(sample.image)}
-    if sample.class_map is not None:
-        ids = sample.class_map.ids
-        item["semantic_mask"] = torch.from_numpy(ids.astype(np.uint8 if ids.dtype == np.uint8 else np.int32, order="C"))
-    item["im_file"] = str(sample.image_file or "")
-    item["mask_file"] = str(sample.label_file or "")
-    item["ori_shape"] = sample.original_shape
-    item["ratio_pad"] = sample.ratio_pad
-    item["index"] = sample.index
+    item = Item(
+        {
+            "img": _image_tensor(sample.image),
+            "im_file": str(sample.image_file or ""),
+            "mask_file": str(sample.label_file or ""),
+            "ori_shape": sample.original_shape,
+            "ratio_pad": sample.ratio_pad,
+            "index": sample.index,
+        }
+    )
+    for name, target in sample.targets.items():
+        values = target.to_item()
+        if taken := sorted(item.keys() & values.keys()):
+            raise ConfigError(f"Target '{name}' writes '{taken[0]}' of the batch, which is taken. Give it another key.")
+        item.update(values)
+        item.targets.append((type(target), list(values)))
     return item
 
 
-def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Join items to a batch: tensors are stacked (in a worker straight into shared memory), the rest become lists.
-
-    Images of 8 bits are made float32 where others of the batch are, see `to_item`.
-    """
-    batch: dict[str, Any] = {}
-    for key, first in items[0].items():
-        values = [item[key] for item in items]
-        batch[key] = default_collate(_alike(values)) if isinstance(first, torch.Tensor) else values
+def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Join items to a batch: each kind of target joins its own values, `stack` the rest."""
+    targets = items[0].targets if isinstance(items[0], Item) else []
+    owned = {key for _, keys in targets for key in keys}
+    batch = stack([{key: value for key, value in item.items() if key not in owned} for item in items])
+    for kind, keys in targets:
+        batch.update(kind.collate([{key: item[key] for key in keys} for item in items]))
     return batch
-
-
-def _alike(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    alike = all(tensor.dtype == tensors[0].dtype for tensor in tensors)
-    return tensors if alike else [tensor.float() for tensor in tensors]
 
 
 def _image_tensor(image: np.ndarray) -> torch.Tensor:

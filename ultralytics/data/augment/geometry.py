@@ -1,7 +1,7 @@
-"""Augmentations that move pixels: each moves image and class map by the same matrix, in one resampling.
+"""Augmentations that move pixels: each moves the image and its targets by the same matrix, in one resampling.
 
 Matrices are 3x3 and map (x, y, 1) on the scale of pixel edges: the first pixel spans 0..1, so its centre is at 0.5 and
-a size is a coordinate. Class ids are never interpolated: a pixel of the result takes the id its centre falls on.
+a size is a coordinate.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from ultralytics.data.augment.base import Transform
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
 from ultralytics.errors import ConfigError
-from ultralytics.utils.ops.letterbox import LetterboxGeometry, letterbox, pad_value
+from ultralytics.utils.ops.letterbox import LetterboxGeometry, Window, letterbox, pad_value
 
 Shape = int | tuple[int, int] | np.ndarray
 """Wanted size: a side of a square, (height, width), or an (N, 2) table of them with a row per index of the dataset."""
@@ -46,74 +46,80 @@ def translation(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def classes_in(class_map: ClassMap) -> np.ndarray:
-    """List the ids that occur, without the ignored one."""
-    counts = np.bincount(class_map.ids.ravel(), minlength=class_map.ignore_index + 1)
-    counts[class_map.ignore_index] = 0
-    return np.flatnonzero(counts)
+_TO_CENTRES, _TO_EDGES = translation(-0.5, -0.5), translation(0.5, 0.5)  # OpenCV counts from pixel centres
 
 
-def random_pixel(ids: np.ndarray, class_id: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Draw (row, column) of a pixel of a class that occurs."""
-    pixels = np.flatnonzero(ids == class_id)
-    row, column = divmod(int(pixels[rng.integers(len(pixels))]), ids.shape[1])
-    return row, column
+def whole(sample: Sample) -> Window:
+    """Make the window of a whole image."""
+    height, width = sample.shape
+    return slice(0, height), slice(0, width)
 
 
-def blank(sample: Sample, shape: tuple[int, int]) -> Sample:
-    """Make a canvas of nothing but padding, with the channels of a sample's image, and a class map if it has one."""
+def blank(sample: Sample, size: tuple[int, int]) -> Sample:
+    """Make a canvas of nothing but padding, with the channels and the kinds of targets of a sample."""
     dtype = sample.image.dtype
-    image = np.full((*shape, sample.image.shape[2]), pad_value(dtype), dtype)
-    class_map = sample.class_map
-    if class_map is not None:
-        ids = np.full(shape, class_map.ignore_index, class_map.ids.dtype)
-        class_map = ClassMap(ids, class_map.ignore_index)
-    return sample.replace(image=image, class_map=class_map, ratio_pad=None)
+    image = np.full((*size, sample.image.shape[2]), pad_value(dtype), dtype)
+    targets = {name: target.blank(size) for name, target in sample.targets.items()}
+    return sample.replace(image=image, targets=targets, ratio_pad=None)
 
 
-def paint(canvas: Sample, sample: Sample, matrix: np.ndarray, crop: tuple[slice, slice] = np.s_[:, :]) -> None:
-    """Draw image and class map of a sample into a canvas, in place, where the picture covers the centre of a pixel.
+def paint(canvas: Sample, sample: Sample, matrix: np.ndarray, crop: Window | None = None) -> None:
+    """Draw a part of a sample into a canvas, in place, where the image covers the centre of a pixel.
 
     Args:
         canvas: what is drawn on; see `blank`.
         sample: what is drawn.
         matrix: from the pixels of the part that is drawn to those of the canvas.
-        crop: rows and columns of the part that is drawn.
+        crop: the part that is drawn; None for all.
     """
-    height, width = sample.image[crop].shape[:2]
-    left, top, right, bottom = _reach(matrix, (height, width), canvas.shape)
+    crop = crop or whole(sample)
+    image = sample.image[crop]
+    left, top, right, bottom = _reach(matrix, image.shape[:2], canvas.shape)
     if left >= right or top >= bottom:
         return
-    window = np.s_[top:bottom, left:right]
-    matrix = translation(-left - 0.5, -top - 0.5) @ matrix @ translation(0.5, 0.5)  # OpenCV counts from pixel centres
-    layers = [(canvas.image[window], sample.image[crop], cv2.INTER_LINEAR)]
-    if canvas.class_map is not None and sample.class_map is not None:
-        layers.append((canvas.class_map.ids[window], sample.class_map.ids[crop], cv2.INTER_NEAREST))
-    if _is_upright(matrix):
-        for target, source, interpolation in layers:
-            _warp(source, matrix, target, interpolation)
-        return
-    inside = np.zeros((bottom - top, right - left), np.uint8)  # the picture covers only a part of the window
-    _warp(np.ones((height, width), np.uint8), matrix, inside, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
-    for target, source, interpolation in layers:
-        warped = np.empty(target.shape, target.dtype)
-        _warp(source, matrix, warped, interpolation)
-        cv2.copyTo(warped, inside, target)
+    window, size = np.s_[top:bottom, left:right], (bottom - top, right - left)
+    matrix = translation(-left, -top) @ matrix
+    mask = None
+    if not _is_upright(matrix):  # the image covers only a part of the window
+        inside = np.ones(image.shape[:2], np.uint8)
+        mask = warp_array(inside, matrix, size, cv2.INTER_NEAREST, border=cv2.BORDER_CONSTANT)
+        del inside
+    for name, target in canvas.targets.items():
+        moved = sample.targets[name].crop(crop).warp(matrix, size)
+        covers = mask is None and size == canvas.shape
+        canvas.targets[name] = moved if covers else target.paste(moved, window, mask)
+    if mask is None:
+        warp_array(image, matrix, size, cv2.INTER_LINEAR, out=canvas.image[window])
+    else:
+        cv2.copyTo(warp_array(image, matrix, size, cv2.INTER_LINEAR), mask, canvas.image[window])
 
 
-def _warp(
+def warp_array(
     source: np.ndarray,
     matrix: np.ndarray,
-    target: np.ndarray,
+    size: tuple[int, int],
     interpolation: int,
+    *,
     border: int = cv2.BORDER_REPLICATE,
-) -> None:
-    """Resample `source` into the whole of `target`."""
-    size = (target.shape[1], target.shape[0])
-    if _is_affine(matrix):
-        cv2.warpAffine(source, matrix[:2], size, dst=target, flags=interpolation, borderMode=border)
-    else:
-        cv2.warpPerspective(source, matrix, size, dst=target, flags=interpolation, borderMode=border)
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Resample an (H, W) or (H, W, C) array.
+
+    Args:
+        source: what is resampled.
+        matrix: from the pixels of the source to those of the result, on the scale of pixel edges.
+        size: (height, width) of the result.
+        interpolation: one of OpenCV's; for ids of the nearest kind.
+        border: what is taken from beyond the source. Its nearest pixel, unless told otherwise: padding would be blended
+            into the pixels at its border.
+        out: array of the result's shape to write into.
+    """
+    if out is None:
+        out = np.empty((*size, *source.shape[2:]), source.dtype)  # given to OpenCV, for it drops an axis of length 1
+    matrix = _TO_CENTRES @ matrix @ _TO_EDGES
+    warp, matrix = (cv2.warpAffine, matrix[:2]) if _is_affine(matrix) else (cv2.warpPerspective, matrix)
+    warp(source, matrix, size[::-1], dst=out, flags=interpolation, borderMode=border)
+    return out
 
 
 def _is_affine(matrix: np.ndarray) -> bool:
@@ -160,18 +166,13 @@ class LetterBox(Transform):
         return LetterboxGeometry.fit(sample.shape, target, center=self.center, scaleup=self.scaleup)
 
     def apply(self, sample: Sample, parameters: LetterboxGeometry) -> Sample:
-        """Resize and pad image and class map."""
-        class_map = sample.class_map
-        if class_map is not None:
-            # The exact kind: OpenCV's other nearest neighbour moves labels by up to half a pixel of the source.
-            ids = letterbox(
-                class_map.ids, parameters, value=class_map.ignore_index, interpolation=cv2.INTER_NEAREST_EXACT
-            )
-            class_map = ClassMap(ids, class_map.ignore_index)
+        """Resize and pad."""
+        image = letterbox(sample.image, parameters)
+        targets = {name: target.letterbox(parameters) for name, target in sample.targets.items()}
         height, width = sample.original_shape if all(sample.original_shape) else sample.shape
         gain = (parameters.new_size[0] / height, parameters.new_size[1] / width)
         ratio_pad = (gain, (parameters.left, parameters.top))
-        return sample.replace(image=letterbox(sample.image, parameters), class_map=class_map, ratio_pad=ratio_pad)
+        return sample.replace(image=image, targets=targets, ratio_pad=ratio_pad)
 
 
 class RandomPerspective(Transform):
@@ -233,19 +234,17 @@ class RandomPerspective(Transform):
         return matrix
 
     def apply(self, sample: Sample, parameters: Warp) -> Sample:
-        """Warp image and class map; what the image does not cover is padding."""
+        """Warp; what the image does not cover is padding."""
         canvas = blank(sample, parameters.shape)
         paint(canvas, sample, parameters.matrix)
         return canvas
 
 
-def flip(sample: Sample, code: int) -> Sample:
-    """Mirror image and class map; 1 swaps left and right, 0 top and bottom, -1 both."""
-    class_map = sample.class_map
-    if class_map is not None:
-        class_map = ClassMap(cv2.flip(class_map.ids, code), class_map.ignore_index)
-    image = cv2.flip(sample.image, code).reshape(sample.image.shape)
-    return sample.replace(image=image, class_map=class_map, ratio_pad=None)
+def flip(sample: Sample, axis: int) -> Sample:
+    """Mirror image and targets: axis 0 swaps top and bottom, 1 left and right."""
+    image = cv2.flip(sample.image, axis).reshape(sample.image.shape)
+    targets = {name: target.flip(axis) for name, target in sample.targets.items()}
+    return sample.replace(image=image, targets=targets, ratio_pad=None)
 
 
 class RandomFlip(Transform):
@@ -260,57 +259,13 @@ class RandomFlip(Transform):
         self.horizontal = horizontal
         self.vertical = vertical
 
-    def draw(self, sample: Sample, context: Context) -> int | None:
-        """Draw the code for `flip`."""
+    def draw(self, sample: Sample, context: Context) -> list[int] | None:
+        """Draw the axes that are mirrored; None if none is."""
         horizontal, vertical = context.rng.random(2) < (self.horizontal, self.vertical)
-        if horizontal and vertical:
-            return -1
-        return 1 if horizontal else 0 if vertical else None
+        return [axis for axis, chosen in ((0, vertical), (1, horizontal)) if chosen] or None
 
-    def apply(self, sample: Sample, parameters: int) -> Sample:
-        """Flip image and class map."""
-        return flip(sample, parameters)
-
-
-class RandomCrop(Transform):
-    """Cut out a rectangle; where the image is smaller, it is padded.
-
-    Args:
-        shape: size of the rectangle.
-        focus: chance of placing it over a random pixel of a random class instead of anywhere: each class that the
-            image shows, however rare, is then equally likely to be seen.
-    """
-
-    def __init__(self, shape: Shape, focus: float = 0.0) -> None:
-        self.shape = shape
-        self.focus = focus
-
-    def draw(self, sample: Sample, context: Context) -> tuple[slice, slice] | None:
-        """Draw rows and columns of the image; they reach beyond it where it is smaller than the rectangle."""
-        target = shape_for(self.shape, sample)
-        room = [have - want for have, want in zip(sample.shape, target, strict=True)]
-        if room == [0, 0]:
-            return None
-        point = self._point(sample, context.rng)
-        starts = []
-        for axis, (space, want) in enumerate(zip(room, target, strict=True)):
-            low, high = min(space, 0), max(space, 0)
-            if point is not None:
-                low, high = max(low, point[axis] - want + 1), min(high, point[axis])
-            starts.append(int(context.rng.integers(low, high + 1)))
-        rows, columns = (slice(start, start + want) for start, want in zip(starts, target, strict=True))
-        return rows, columns
-
-    def _point(self, sample: Sample, rng: np.random.Generator) -> tuple[int, int] | None:
-        """Draw the pixel that shall be seen; None if it may be any."""
-        if sample.class_map is None or rng.random() >= self.focus:
-            return None
-        classes = classes_in(sample.class_map)
-        return random_pixel(sample.class_map.ids, rng.choice(classes), rng) if len(classes) else None
-
-    def apply(self, sample: Sample, parameters: tuple[slice, slice]) -> Sample:
-        """Cut image and class map."""
-        rows, columns = parameters
-        canvas = blank(sample, (rows.stop - rows.start, columns.stop - columns.start))
-        paint(canvas, sample, translation(-columns.start, -rows.start))
-        return canvas
+    def apply(self, sample: Sample, parameters: list[int]) -> Sample:
+        """Mirror."""
+        for axis in parameters:
+            sample = flip(sample, axis)
+        return sample

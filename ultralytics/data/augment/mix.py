@@ -1,4 +1,4 @@
-"""Augmentations that join several samples. Class maps are joined like images, but never blended.
+"""Augmentations that join several samples; how their targets are joined is theirs to know.
 
 The partners of MixUp, CutMix and CopyPaste first go through transforms of their own, so that all are treated alike.
 """
@@ -16,16 +16,16 @@ from ultralytics.data.augment.geometry import (
     Shape,
     Warp,
     blank,
-    classes_in,
     flip,
     paint,
-    random_pixel,
     shape_for,
     translation,
+    whole,
 )
 from ultralytics.data.imread import to_depth
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
 from ultralytics.errors import ConfigError, unknown_name
+from ultralytics.utils.ops.letterbox import Window
 
 
 class Tile(NamedTuple):
@@ -38,7 +38,7 @@ class Tile(NamedTuple):
     """
 
     sample: Sample
-    crop: tuple[slice, slice]
+    crop: Window
     origin: tuple[int, int]
 
 
@@ -63,7 +63,7 @@ class Mosaic(Transform):
         """Draw the tiles, four or one, and the warp of their canvas."""
         height, width = shape_for(self.shape, sample)
         if not context.mix or context.pool is None or context.rng.random() >= self.chance:
-            tiles = [Tile(sample, np.s_[:, :], (0, 0))]
+            tiles = [Tile(sample, whole(sample), (0, 0))]
             canvas = sample.shape
         else:
             canvas = (2 * height, 2 * width)
@@ -130,7 +130,7 @@ class _Join(Transform):
 
 
 class MixUp(_Join):
-    """Blend the images in nearly equal parts; the class map is that of the stronger one (Zhang et al. 2018)."""
+    """Blend the images in nearly equal parts (Zhang et al. 2018)."""
 
     def draw(self, sample: Sample, context: Context) -> tuple[Sample, float]:
         """Draw the partner and the weight of this sample."""
@@ -140,13 +140,14 @@ class MixUp(_Join):
         """Blend."""
         other, weight = parameters
         image = cv2.addWeighted(sample.image, weight, other.image, 1 - weight, 0).reshape(sample.image.shape)
-        return sample.replace(image=image, class_map=sample.class_map if weight >= 0.5 else other.class_map)
+        targets = {name: target.mix(other.targets[name], weight) for name, target in sample.targets.items()}
+        return sample.replace(image=image, targets=targets)
 
 
 class CutMix(_Join):
     """Put a rectangle of another sample in the same place (Yun et al. 2019)."""
 
-    def draw(self, sample: Sample, context: Context) -> tuple[Sample, tuple[slice, slice]]:
+    def draw(self, sample: Sample, context: Context) -> tuple[Sample, Window]:
         """Draw the partner and the rectangle: its share of the image is uniform, but it is cut off at the border."""
         size = np.array(sample.shape)
         extent = size * np.sqrt(context.rng.random())
@@ -155,23 +156,22 @@ class CutMix(_Join):
         stop = np.clip(center + extent / 2, 0, size).astype(int).tolist()
         return self.partner(sample, context), np.s_[start[0] : stop[0], start[1] : stop[1]]
 
-    def apply(self, sample: Sample, parameters: tuple[Sample, tuple[slice, slice]]) -> Sample:
+    def apply(self, sample: Sample, parameters: tuple[Sample, Window]) -> Sample:
         """Copy the rectangle."""
         other, window = parameters
         image = sample.image.copy()
         image[window] = other.image[window]
-        class_map = sample.class_map
-        if class_map is not None and other.class_map is not None:
-            class_map = ClassMap(class_map.ids.copy(), class_map.ignore_index)
-            class_map.ids[window] = other.class_map.ids[window]
-        return sample.replace(image=image, class_map=class_map)
+        targets = {
+            name: target.copy().paste(other.targets[name].crop(window), window)
+            for name, target in sample.targets.items()
+        }
+        return sample.replace(image=image, targets=targets)
 
 
 class CopyPaste(_Join):
-    """Put some connected regions of another sample, or of the mirrored sample itself, in the same place.
+    """Put pieces of another sample, or of the mirrored sample itself, in the same place (after Ghiasi et al. 2021).
 
-    Each is the region around a random pixel of a class drawn from those present, so rare classes are pasted as often as
-    common ones (after Ghiasi et al. 2021, for class maps). Samples without a class map pass unchanged.
+    The first target that knows pieces worth pasting chooses them. Samples without such a target pass unchanged.
 
     Args:
         mode: `flip` takes the regions from the mirrored sample itself, `mixup` from another one.
@@ -197,32 +197,19 @@ class CopyPaste(_Join):
 
     def draw(self, sample: Sample, context: Context) -> tuple[Sample, np.ndarray] | None:
         """Draw the giving sample and the (H, W) mask of what is taken from it; None if there is nothing to take."""
-        if sample.class_map is None:
+        if not sample.targets:
             return None
         donor = flip(sample, 1) if self.mode == "flip" else self.partner(sample, context)
-        if donor.class_map is None:
-            return None
-        taken = np.zeros(donor.shape, np.uint8)
-        for class_id in context.rng.permutation(classes_in(donor.class_map))[: self.regions]:
-            taken |= self._region(donor.class_map.ids, class_id, context.rng)
-        return (donor, taken) if taken.any() else None
-
-    def _region(self, ids: np.ndarray, class_id: int, rng: np.random.Generator) -> np.ndarray:
-        """Mark the connected region around a random pixel of a class with 1; nothing if its size does not suit."""
-        row, column = random_pixel(ids, class_id, rng)
-        ids = ids.astype(np.uint8 if ids.dtype == np.uint8 else np.int32)  # floodFill wants to write, but not uint16
-        region = np.zeros((ids.shape[0] + 2, ids.shape[1] + 2), np.uint8)
-        flags = 8 | cv2.FLOODFILL_MASK_ONLY | 1 << 8
-        area, *_ = cv2.floodFill(ids, region, (column, row), 0, flags=flags)
-        smallest, largest = (share * ids.size for share in self.area)
-        return region[1:-1, 1:-1] * (smallest <= area <= largest)
+        choices = (target.choose_regions(context.rng, self.regions, self.area) for target in donor.targets.values())
+        taken = next((chosen for chosen in choices if chosen is not None), None)
+        return (donor, taken) if taken is not None and taken.any() else None
 
     def apply(self, sample: Sample, parameters: tuple[Sample, np.ndarray]) -> Sample:
         """Paste."""
         donor, taken = parameters
         image = cv2.copyTo(donor.image, taken, sample.image.copy())
-        class_map = sample.class_map
-        if class_map is not None and donor.class_map is not None:
-            ids = cv2.copyTo(donor.class_map.ids, taken, class_map.ids.copy())
-            class_map = ClassMap(ids, class_map.ignore_index)
-        return sample.replace(image=image, class_map=class_map)
+        targets = {
+            name: target.copy().paste(donor.targets[name], whole(sample), taken)
+            for name, target in sample.targets.items()
+        }
+        return sample.replace(image=image, targets=targets)

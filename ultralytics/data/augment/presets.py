@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,8 +15,11 @@ from ultralytics.data.augment.color import RandomHSV, SwapChannels
 from ultralytics.data.augment.format import Pipeline
 from ultralytics.data.augment.geometry import LetterBox, RandomFlip, RandomPerspective, Shape
 from ultralytics.data.augment.mix import CopyPaste, CutMix, MixUp, Mosaic
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
+from ultralytics.data.targets import require_like
 from ultralytics.errors import ConfigError
+
+Taken = TypeVar("Taken")
 
 
 def train_transforms(
@@ -84,8 +88,9 @@ def _joined(config: Config, shape: Shape) -> list[Transform]:
 class UserTransform(Transform):
     """Call an augmentation of the user's, or of Albumentations.
 
-    It gets `image` (RGB for three channels) and `mask`, and returns a dict of them, unchanged in size and type. What it
-    uncovers in the mask should be given the ignored id (Albumentations: `fill_mask=255`).
+    It gets `image` (RGB for three channels) and each target under its name (`mask` for a class per pixel). It returns a
+    dict of them; image and mask keep size and type. What is uncovered in a mask should be given the ignored id
+    (Albumentations: `fill_mask=255`).
     One that has `set_random_seed` is seeded anew for each sample, so that a run can be repeated.
 
     Args:
@@ -107,24 +112,23 @@ class UserTransform(Transform):
         """
         if hasattr(self.function, "set_random_seed"):
             self.function.set_random_seed(parameters)
-        color, class_map = sample.image.shape[2] == 3, sample.class_map
-        given = {"image": cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB) if color else sample.image.copy()}
-        if class_map is not None:
-            given["mask"] = class_map.ids.copy()
-        result = self.function(**given)
-        for name, array in given.items():
-            self._check(name, array, result)
-        image = cv2.cvtColor(result["image"], cv2.COLOR_RGB2BGR) if color else result["image"]
-        if class_map is not None:
-            class_map = ClassMap(result["mask"], class_map.ignore_index)
-        return sample.replace(image=image, class_map=class_map, ratio_pad=None)
+        color = sample.image.shape[2] == 3
+        given = cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB) if color else sample.image.copy()
+        arguments = {name: target.to_argument() for name, target in sample.targets.items()}
+        result = self.function(image=given, **arguments)
+        image = self._take("image", result, partial(require_like, given))
+        targets = {name: self._take(name, result, target.from_argument) for name, target in sample.targets.items()}
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if color else image
+        return sample.replace(image=image, targets=targets, ratio_pad=None)
 
-    def _check(self, name: str, given: np.ndarray, result: Any) -> None:
+    def _take(self, name: str, result: Any, take: Callable[[Any], Taken]) -> Taken:
+        """Take one value out of what the function returned."""
         made = result.get(name) if isinstance(result, dict) else None
-        if isinstance(made, np.ndarray) and made.shape == given.shape and made.dtype == given.dtype:
-            return
-        what = f"{made.dtype} {made.shape}" if isinstance(made, np.ndarray) else "no array"
-        raise ConfigError(
-            f"Augmentation {self.function!r} returned {what} as '{name}'. It must return a dict whose '{name}' is an "
-            f"array like the one given: {given.dtype} {given.shape}."
-        )
+        try:
+            return take(made)
+        except ValueError as error:
+            what = f"{made.dtype} {made.shape}" if isinstance(made, np.ndarray) else "no array"
+            raise ConfigError(
+                f"Augmentation {self.function!r} returned {what} as '{name}'. "
+                f"It must return a dict whose '{name}' is {error}."
+            ) from error

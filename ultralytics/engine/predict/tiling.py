@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.errors import ModelError
-from ultralytics.utils.ops.letterbox import LetterboxGeometry
+from ultralytics.utils.ops.letterbox import LetterboxGeometry, Window
 
 _GAUSS_WIDTH = 1 / 8  # of a tile, as is usual for patch-wise prediction
 
@@ -121,7 +121,7 @@ class TileGrid:
     def __len__(self) -> int:
         return len(self.rows.starts) * len(self.columns.starts)
 
-    def windows(self) -> Iterator[tuple[slice, slice]]:
+    def windows(self) -> Iterator[Window]:
         """List the rows and columns of each tile, cut off where the image ends."""
         for top in self.rows.starts:
             for left in self.columns.starts:

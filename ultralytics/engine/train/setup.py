@@ -182,9 +182,9 @@ class TrainingSetup:
         share = max(min(self.batch, len(self.train_set)) // world_size(), 1)
         workers = min(self.args.workers, num_cores() if self.device.type == "cuda" else num_cores() // 2)
         options: dict[str, Any] = {"workers": workers, "seed": self.args.seed, "pin_memory": self.device.type == "cuda"}
-        if self.train_set.rect:
-            self.train_set.regroup(share)
-        self.val_set.regroup(share if self.val_set.rect else 0, int(torch.as_tensor(self.model.stride).max()))
+        stride = int(torch.as_tensor(self.model.stride).max())
+        for dataset in (self.train_set, self.val_set):
+            dataset.regroup(share if dataset.rect else 0, stride)
         self.loader = build_dataloader(self.train_set, share, shuffle=True, rank=RANK, **options)
         self._check_batches(share)
         self.val_loader = build_dataloader(self.val_set, share, shuffle=False, rank=RANK, **options)

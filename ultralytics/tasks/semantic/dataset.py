@@ -14,11 +14,12 @@ from ultralytics.data.cache import Arrays, ArraySpec
 from ultralytics.data.dataset import BaseDataset
 from ultralytics.data.description.spec import DatasetSpec
 from ultralytics.data.imread import read_image, read_missing, read_picture, to_depth
-from ultralytics.data.sample import ClassMap, Sample
+from ultralytics.data.sample import Sample
 from ultralytics.data.scan import summarise
 from ultralytics.errors import ConfigError
 from ultralytics.tasks.semantic.labels import LabelReader
 from ultralytics.tasks.semantic.survey import count_classes, require_usable, survey
+from ultralytics.tasks.semantic.target import ClassMapTarget
 from ultralytics.utils import LOGGER
 from ultralytics.utils.ops.letterbox import resize
 from ultralytics.utils.output_names import OutputNames, wanted_names
@@ -45,7 +46,7 @@ class SemanticDataset(BaseDataset):
 
     Example:
         >>> spec = DatasetSpec.load("camvid.yaml")  # doctest: +SKIP
-        >>> SemanticDataset(spec, "val", imgsz=480, train=False)[0].class_map.ids.shape  # doctest: +SKIP
+        >>> SemanticDataset(spec, "val", imgsz=480, train=False)[0].targets["mask"].ids.shape  # doctest: +SKIP
         (360, 480)
     """
 
@@ -105,7 +106,7 @@ class SemanticDataset(BaseDataset):
         pair = self.pairs[index]
         return Sample(
             image=image,
-            class_map=ClassMap(ids, self.spec.ignore_index),
+            targets={"mask": ClassMapTarget(ids, self.spec.ignore_index)},
             image_file=pair.image,
             label_file=pair.label,
             original_shape=self.facts[index].shape,

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from ultralytics.data.georeference import is_georeferenced
-from ultralytics.data.raster import Window
 from ultralytics.data.raster_writer import RasterWriter, writing_raster
 from ultralytics.data.sources import Frame
 from ultralytics.data.sources.rasters import raster_of
@@ -31,7 +30,7 @@ from ultralytics.errors import ConfigError
 from ultralytics.tasks.semantic.georeferenced import map_reference, missing_id, without_missing
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
-from ultralytics.utils.ops.letterbox import LetterboxGeometry
+from ultralytics.utils.ops.letterbox import LetterboxGeometry, Window
 
 LARGE = 1 << 25
 """Pixels above which neither a picture nor a saved map is held in memory: 100 MB of colour."""

@@ -40,6 +40,7 @@ from ultralytics.utils import LOGGER
 from ultralytics.utils.dist import gather_objects
 from ultralytics.utils.files import write_atomic
 from ultralytics.utils.metrics import CalibrationError
+from ultralytics.utils.ops.letterbox import Window
 from ultralytics.utils.output_names import Manifest
 from ultralytics.utils.plotting import plot_class_iou, plot_confusion_matrix
 
@@ -249,7 +250,7 @@ def _worst(cases: list[Case]) -> list[Case]:
     return sorted(cases, key=lambda case: (case.score, case.file))[:_REPORTED]
 
 
-def _picture(batch: Mapping[str, Any], i: int) -> tuple[slice, slice]:
+def _picture(batch: Mapping[str, Any], i: int) -> Window:
     """Rows and columns of a batch that an image covers; how much is padded beside it depends on its batch."""
     (height, width), ((gain_h, gain_w), (left, top)) = batch["ori_shape"][i], batch["ratio_pad"][i]
     return slice(top, top + round(height * gain_h)), slice(left, left + round(width * gain_w))

@@ -14,6 +14,9 @@ import numpy as np
 PAD_VALUE = 114
 """Grey level, of 255, that fills what no image covers."""
 
+Window = tuple[slice, slice]
+"""Rows and columns of an image, with both ends given."""
+
 
 @dataclass(frozen=True, slots=True)
 class LetterboxGeometry:
@@ -97,7 +100,7 @@ class LetterboxGeometry:
         return self.new_size[0] / self.source[0], self.new_size[1] / self.source[1]
 
     @property
-    def window(self) -> tuple[slice, slice]:
+    def window(self) -> Window:
         """Rows and columns of the rectangle that the image covers, to index an array with."""
         return slice(self.top, self.top + self.new_size[0]), slice(self.left, self.left + self.new_size[1])
 

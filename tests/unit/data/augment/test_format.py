@@ -11,14 +11,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from ultralytics.data.augment import Compose, Pipeline, RandomFlip, collate, to_item
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
+from ultralytics.tasks.semantic.target import ClassMapTarget
 
 
 def sample(channels: int = 3, dtype: Any = np.uint8, ids: Any = np.uint8) -> Sample:
     image = np.arange(2 * 4 * channels).reshape(2, 4, channels).astype(dtype)
-    class_map = ClassMap(np.arange(8).reshape(2, 4).astype(ids), int(np.iinfo(ids).max))
+    class_map = ClassMapTarget(np.arange(8).reshape(2, 4).astype(ids), int(np.iinfo(ids).max))
     files = {"image_file": Path("a/b.png"), "label_file": Path("c/b.png")}
-    return Sample(image, class_map, **files, original_shape=(20, 40), ratio_pad=((0.1, 0.1), (0, 0)), index=5)
+    return Sample(image, {"mask": class_map}, **files, original_shape=(20, 40), ratio_pad=((0.1, 0.1), (0, 0)), index=5)
 
 
 def test_an_item_carries_the_sample():
@@ -66,13 +67,14 @@ def test_tensors_share_no_memory_with_the_sample():
     item["img"].zero_()
     item["semantic_mask"].zero_()
     assert given.image.any()
-    assert given.class_map.ids.any()
+    assert given.targets["mask"].ids.any()
 
 
 def test_read_only_and_mirrored_arrays_are_fine():
     given = sample()
-    given.image, given.class_map.ids = given.image[:, ::-1], given.class_map.ids[::-1]
-    given.image.flags.writeable = given.class_map.ids.flags.writeable = False
+    given.image, ids = given.image[:, ::-1], given.targets["mask"].ids[::-1]
+    given.image.flags.writeable = ids.flags.writeable = False
+    given.targets["mask"] = ClassMapTarget(ids)
     item = to_item(given)
     assert item["img"][2, 0].tolist() == [9, 6, 3, 0]
     assert item["semantic_mask"].tolist() == [[4, 5, 6, 7], [0, 1, 2, 3]]

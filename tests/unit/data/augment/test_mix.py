@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ultralytics.data.augment import CopyPaste, CutMix, MixUp, Mosaic, RandomPerspective
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
 from ultralytics.errors import ConfigError
+from ultralytics.tasks.semantic.target import ClassMapTarget
 
 
 class Pool:
@@ -23,7 +24,9 @@ class Pool:
 
 
 def plain(value: int, shape: tuple[int, int] = (40, 40)) -> Sample:
-    return Sample(np.full((*shape, 3), value, np.uint8), ClassMap(np.full(shape, value, np.uint8)), index=value)
+    return Sample(
+        np.full((*shape, 3), value, np.uint8), {"mask": ClassMapTarget(np.full(shape, value, np.uint8))}, index=value
+    )
 
 
 def scene(seed: int) -> Sample:
@@ -31,7 +34,7 @@ def scene(seed: int) -> Sample:
     shape = (64, 64 + 8 * seed)
     image = cv2.GaussianBlur(rng.integers(0, 256, (*shape, 3), np.uint8), (0, 0), 2)
     ids = cv2.resize(rng.integers(0, 20, (6, 8), np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return Sample(image, ClassMap(ids), original_shape=shape, index=seed)
+    return Sample(image, {"mask": ClassMapTarget(ids)}, original_shape=shape, index=seed)
 
 
 def context(samples: list[Sample], seed: int = 0, mix: bool = True) -> Context:
@@ -57,14 +60,14 @@ def test_mosaic_equals_one_drawn_on_a_canvas(options):
         for tile in tiles:
             (x, y), part = tile.origin, tile.sample.image[tile.crop]
             image[y : y + part.shape[0], x : x + part.shape[1]] = part
-            ids[y : y + part.shape[0], x : x + part.shape[1]] = tile.sample.class_map.ids[tile.crop]
+            ids[y : y + part.shape[0], x : x + part.shape[1]] = tile.sample.targets["mask"].ids[tile.crop]
         half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
         matrix, size = np.linalg.inv(half) @ matrix @ half, shape[::-1]
         image = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(114, 114, 114))
         ids = cv2.warpPerspective(ids, matrix, size, flags=cv2.INTER_NEAREST, borderValue=255)
         out = transform.apply(scenes[0], transform.draw(scenes[0], context(scenes, seed)))
         assert out.shape == shape
-        assert (out.class_map.ids == ids).mean() > 0.995
+        assert (out.targets["mask"].ids == ids).mean() > 0.995
         near = np.abs(out.image.astype(int) - image).max(axis=2) <= 2
         assert near.mean() > 0.9  # all but the seams, where the canvas blends neighbours
 
@@ -82,7 +85,11 @@ def test_mosaic_equals_one_drawn_on_a_canvas(options):
 def test_images_of_8_and_16_bits_are_joined_on_one_scale(transform):
     rng = np.random.default_rng(0)
     samples = [
-        Sample(rng.integers(0, 256, (64, 64, 3), np.uint8), ClassMap(rng.integers(0, 3, (64, 64), np.uint8)), index=k)
+        Sample(
+            rng.integers(0, 256, (64, 64, 3), np.uint8),
+            {"mask": ClassMapTarget(rng.integers(0, 3, (64, 64), np.uint8))},
+            index=k,
+        )
         for k in range(4)
     ]
     deep = [member.replace(image=member.image.astype(np.uint16) * 257) for member in samples]
@@ -99,7 +106,7 @@ def test_mosaic_shows_four_samples_around_a_point_in_the_middle():
     transform = Mosaic(40, RandomPerspective())
     for seed in range(30):
         out = transform(plain(1, (80, 80)), context([plain(2, (80, 80))], seed))
-        ids = out.class_map.ids
+        ids = out.targets["mask"].ids
         height, width = (ids == 1).any(axis=1).sum(), (ids == 1).any(axis=0).sum()
         expected = np.full((40, 40), 2)
         expected[:height, :width] = 1  # the sample itself lies at the upper left of the point
@@ -127,9 +134,9 @@ def test_mosaic_comes_as_often_as_asked_and_rests_when_told():
 
 def test_a_single_image_at_scale_one_shows_its_middle():
     ids = np.broadcast_to(np.arange(64, dtype=np.uint8), (48, 64)).copy()
-    sample = Sample(np.repeat(ids[..., None], 3, axis=2), ClassMap(ids))
+    sample = Sample(np.repeat(ids[..., None], 3, axis=2), {"mask": ClassMapTarget(ids)})
     out = Mosaic(48, RandomPerspective())(sample, context([sample], mix=False))
-    np.testing.assert_array_equal(out.class_map.ids, ids[:, 8:56])
+    np.testing.assert_array_equal(out.targets["mask"].ids, ids[:, 8:56])
     np.testing.assert_array_equal(out.image[..., 0], ids[:, 8:56])
 
 
@@ -140,7 +147,7 @@ def test_mixup_blends_images_and_keeps_the_stronger_labels():
         weight = out.image[0, 0, 0] / 200
         assert 0.2 < weight < 0.8  # beta(32, 32) is narrow
         assert np.ptp(out.image) == 0
-        label = out.class_map.ids[0, 0]
+        label = out.targets["mask"].ids[0, 0]
         assert label == (200 if weight > 0.5 else 0) or abs(weight - 0.5) < 0.01
         seen.add(int(label))
     assert seen == {0, 200}
@@ -150,7 +157,7 @@ def test_cutmix_pastes_one_rectangle():
     shares = []
     for seed in range(200):
         out = CutMix()(plain(1), context([plain(2)], seed))
-        pasted = out.class_map.ids == 2
+        pasted = out.targets["mask"].ids == 2
         np.testing.assert_array_equal(out.image[..., 0] == 2, pasted)
         shares.append(pasted.mean())
         if pasted.any():
@@ -162,7 +169,7 @@ def test_cutmix_pastes_one_rectangle():
 
 def test_partners_are_transformed_first():
     out = CutMix(RandomPerspective((40, 40)))(plain(1), context([plain(2, (50, 90))], 3))
-    assert set(np.unique(out.class_map.ids)) <= {1, 2}
+    assert set(np.unique(out.targets["mask"].ids)) <= {1, 2}
 
 
 def test_partners_of_another_size_are_refused():
@@ -177,17 +184,18 @@ def blobs(shift: int = 0) -> Sample:
     ids[10:16, 50 + shift : 56 + shift] = ids[30:38, 60 + shift : 66 + shift] = 2
     ids[50:, 80:] = 255
     image = np.repeat(ids[..., None], 3, axis=2)
-    return Sample(image, ClassMap(ids))
+    return Sample(image, {"mask": ClassMapTarget(ids)})
 
 
 def test_copy_paste_takes_whole_regions_of_the_mirrored_sample():
-    sample, mirrored = blobs(), blobs().class_map.ids[:, ::-1]
+    sample, mirrored = blobs(), blobs().targets["mask"].ids[:, ::-1]
     seen = set()
     for seed in range(20):
         out = CopyPaste(area=(0.0005, 0.03))(sample, context([sample], seed))
-        changed = out.class_map.ids != sample.class_map.ids
-        np.testing.assert_array_equal(out.image[..., 0], out.class_map.ids)
-        assert (out.class_map.ids[changed] == 2).all()  # class 1 and the background are too large, 255 is no class
+        ids = out.targets["mask"].ids
+        changed = ids != sample.targets["mask"].ids
+        np.testing.assert_array_equal(out.image[..., 0], ids)
+        assert (ids[changed] == 2).all()  # class 1 and the background are too large, 255 is no class
         assert (mirrored[changed] == 2).all()
         seen.add(int(changed.sum()))
     assert seen <= {36, 48}
@@ -196,7 +204,7 @@ def test_copy_paste_takes_whole_regions_of_the_mirrored_sample():
 
 def test_copy_paste_takes_regions_of_another_sample():
     out = CopyPaste(mode="mixup", area=(0.0, 1.0), regions=9)(plain(1), context([plain(2)]))
-    assert (out.class_map.ids == 2).all()
+    assert (out.targets["mask"].ids == 2).all()
     assert (out.image == 2).all()
 
 

@@ -21,8 +21,9 @@ from ultralytics.data.augment import (
     train_transforms,
     val_transforms,
 )
-from ultralytics.data.sample import ClassMap, Context, Sample
+from ultralytics.data.sample import Context, Sample
 from ultralytics.errors import ConfigError
+from ultralytics.tasks.semantic.target import ClassMapTarget
 
 NONE = {
     "mosaic": 0.0, "translate": 0.0, "scale": 0.0, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0, "fliplr": 0.0,
@@ -32,7 +33,9 @@ NONE = {
 def scene(seed: int = 0, shape: tuple[int, int] = (48, 64), channels: int = 3) -> Sample:
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (*shape, channels), np.uint8)
-    return Sample(image, ClassMap(rng.integers(0, 19, shape, np.uint8)), original_shape=shape, index=seed)
+    return Sample(
+        image, {"mask": ClassMapTarget(rng.integers(0, 19, shape, np.uint8))}, original_shape=shape, index=seed
+    )
 
 
 class Pool:
@@ -85,7 +88,7 @@ def test_training_items_have_the_size_asked_for(mix):
 def test_no_augmentation_is_none():
     item = train_transforms(get_cfg(overrides=NONE), 48)(scene(), context())
     np.testing.assert_array_equal(item["img"].numpy(), scene().image[:, 8:56, ::-1].transpose(2, 0, 1))
-    np.testing.assert_array_equal(item["semantic_mask"].numpy(), scene().class_map.ids[:, 8:56])
+    np.testing.assert_array_equal(item["semantic_mask"].numpy(), scene().targets["mask"].ids[:, 8:56])
 
 
 def test_rect_shows_the_whole_image_in_the_shape_of_its_batch():
@@ -94,7 +97,7 @@ def test_rect_shows_the_whole_image_in_the_shape_of_its_batch():
         item = pipeline(scene().replace(index=index), context())
         assert item["img"].shape == (3, 64, width)
         left = (width - 64) // 2
-        np.testing.assert_array_equal(item["semantic_mask"][8:56, left : left + 64], scene().class_map.ids)
+        np.testing.assert_array_equal(item["semantic_mask"][8:56, left : left + 64], scene().targets["mask"].ids)
     mixing = get_cfg(overrides={"rect": True, "mixup": 1.0})
     assert not {Mosaic, MixUp} & set(kinds(train_transforms(mixing, 64)))
 
@@ -117,7 +120,7 @@ def test_validation_fits_the_image_in_and_never_enlarges_it():
     item = pipeline(scene(), context())
     assert item["img"].shape == (3, 64, 96)
     assert item["ratio_pad"] == ((1.0, 1.0), (16, 8))
-    np.testing.assert_array_equal(item["semantic_mask"][8:56, 16:80], scene().class_map.ids)
+    np.testing.assert_array_equal(item["semantic_mask"][8:56, 16:80], scene().targets["mask"].ids)
     assert (item["semantic_mask"][:8] == 255).all()
     assert (item["img"][:, :8] == 114).all()
     assert isinstance(pipeline.augment, LetterBox)
@@ -132,7 +135,7 @@ def test_users_transforms_come_last_and_see_rgb():
 
     item = train_transforms(get_cfg(overrides=NONE), 48, augmentations=[brighten])(scene(), context())
     np.testing.assert_array_equal(seen["image"], scene().image[:, 8:56, ::-1])
-    np.testing.assert_array_equal(seen["mask"], scene().class_map.ids[:, 8:56])
+    np.testing.assert_array_equal(seen["mask"], scene().targets["mask"].ids[:, 8:56])
     np.testing.assert_array_equal(item["img"].numpy().transpose(1, 2, 0), seen["image"] // 2)
 
 
@@ -149,8 +152,8 @@ def test_users_transforms_that_write_leave_the_sample_alone():
 
     given = scene()
     out = UserTransform(erase)(given, context())
-    assert (out.class_map.ids == 255).all()
-    assert given.class_map.ids.max() < 19
+    assert (out.targets["mask"].ids == 255).all()
+    assert given.targets["mask"].ids.max() < 19
     assert given.image.any()
 
 

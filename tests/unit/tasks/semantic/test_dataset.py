@@ -59,8 +59,8 @@ def test_ids_stay_ids_and_lie_over_the_image(make_dataset, write_image):
         dataset = SemanticDataset(DatasetSpec.load(file), "train", imgsz=20, train=train)
         for index in range(4):
             sample = dataset[index]
-            assert sample.class_map.ids.shape == sample.shape == dataset.resized_shape(index)
-            assert set(np.unique(sample.class_map.ids)) <= {0, 1, 2}
+            assert sample.targets["mask"].ids.shape == sample.shape == dataset.resized_shape(index)
+            assert set(np.unique(sample.targets["mask"].ids)) <= {0, 1, 2}
             assert sample.original_shape == ((40, 60), (61, 33))[index % 2]
             assert sample.label_file.name == sample.image_file.name
 
@@ -70,7 +70,7 @@ def test_training_labels_are_not_shifted(make_dataset):
     rows, columns = np.mgrid[:96, :96]
     disc = ((rows - 47.5) ** 2 + (columns - 47.5) ** 2 < 900).astype(np.uint8)
     file = make_dataset(shapes=((96, 96),), masks={f"train/{number}": disc for number in range(4)})
-    ids = SemanticDataset(DatasetSpec.load(file), "train", imgsz=64, train=True)[0].class_map.ids
+    ids = SemanticDataset(DatasetSpec.load(file), "train", imgsz=64, train=True)[0].targets["mask"].ids
     centre = [axis.mean() for axis in np.nonzero(ids)]
     assert centre == pytest.approx([31.5, 31.5], abs=0.05)
 
@@ -81,7 +81,7 @@ def test_a_chain_of_mappings_permutes_classes(make_dataset):
     mapped, original = (
         SemanticDataset(DatasetSpec.load(path), "train", imgsz=24, train=True) for path in (file, plain)
     )
-    np.testing.assert_array_equal(mapped[1].class_map.ids, np.array([1, 2, 0])[original[1].class_map.ids])
+    np.testing.assert_array_equal(mapped[1].targets["mask"].ids, np.array([1, 2, 0])[original[1].targets["mask"].ids])
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -95,9 +95,9 @@ def test_caches_change_nothing(make_dataset, tmp_path, train):
         samples = [dataset.read(index) for dataset in datasets]
         for sample in samples[1:]:
             np.testing.assert_array_equal(sample.image, samples[0].image)
-            np.testing.assert_array_equal(sample.class_map.ids, samples[0].class_map.ids)
+            np.testing.assert_array_equal(sample.targets["mask"].ids, samples[0].targets["mask"].ids)
         samples[1].image[:] = 0
-        samples[1].class_map.ids[:] = 0
+        samples[1].targets["mask"].ids[:] = 0
         np.testing.assert_array_equal(datasets[1].read(index).image, samples[0].image)
 
 
@@ -106,17 +106,17 @@ def test_a_cache_on_disk_is_never_out_of_date(make_dataset, write_image):
     first = SemanticDataset(DatasetSpec.load(file), "train", imgsz=24, train=True, cache="disk")[0]
     write_image(file.parent / "masks" / "train" / "0.png", np.full((24, 36), 2, np.uint8))
     second = SemanticDataset(DatasetSpec.load(file), "train", imgsz=24, train=True, cache="disk")[0]
-    assert (first.class_map.ids != 2).any()
-    assert (second.class_map.ids == 2).all()
+    assert (first.targets["mask"].ids != 2).any()
+    assert (second.targets["mask"].ids == 2).all()
     file.write_text(file.read_text() + "label_mapping: {2: 0}\n")
     third = SemanticDataset(DatasetSpec.load(file), "train", imgsz=24, train=True, cache="disk")[0]
-    assert (third.class_map.ids == 0).all()
+    assert (third.targets["mask"].ids == 0).all()
 
 
 def test_other_classes_are_ignored(make_dataset):
     spec = DatasetSpec.load(make_dataset())
     whole, part = (SemanticDataset(spec, "train", imgsz=24, train=True, classes=kept) for kept in (None, [1]))
-    np.testing.assert_array_equal(part[0].class_map.ids, np.where(whole[0].class_map.ids == 1, 1, 255))
+    np.testing.assert_array_equal(part[0].targets["mask"].ids, np.where(whole[0].targets["mask"].ids == 1, 1, 255))
     assert part.class_pixels().tolist() == [0, whole.class_pixels()[1], 0]
     with pytest.raises(ConfigError, match=r"there is no class 7\. Allowed: 0 to 2"):
         SemanticDataset(spec, "train", imgsz=24, train=True, classes=[7])
@@ -133,7 +133,7 @@ def test_one_class_against_the_rest(make_dataset):
     dataset = SemanticDataset(
         DatasetSpec.load(make_dataset("names: [crack]", ids=(0, 1))), "val", imgsz=24, train=False
     )
-    assert set(np.unique(dataset[0].class_map.ids)) == {0, 1}
+    assert set(np.unique(dataset[0].targets["mask"].ids)) == {0, 1}
     assert len(dataset.class_pixels()) == 2
 
 
@@ -143,9 +143,9 @@ def test_300_classes_are_16_bits_wide(make_dataset):
     file = make_dataset("nc: 300", masks={"val/0": mask}, shapes=((32, 64),))
     dataset = SemanticDataset(DatasetSpec.load(file), "val", imgsz=64, train=False)
     sample = dataset[0]
-    assert sample.class_map.ids.dtype == np.uint16
-    assert sample.class_map.ignore_index == 65535
-    np.testing.assert_array_equal(sample.class_map.ids, mask)
+    assert sample.targets["mask"].ids.dtype == np.uint16
+    assert sample.targets["mask"].ignore_index == 65535
+    np.testing.assert_array_equal(sample.targets["mask"].ids, mask)
     np.testing.assert_array_equal(dataset.spec.to_source_ids(dataset.source_ids(0)), mask)
 
 
@@ -236,8 +236,8 @@ def test_polygons_and_the_masks_made_of_them_are_the_same_targets(tmp_path, make
         SemanticDataset(DatasetSpec.load(data), "train", imgsz=24, train=True) for data in (file, made / "data.yaml")
     )
     assert one.spec.names == two.spec.names
-    assert len(np.unique(one[0].class_map.ids)) > 1
+    assert len(np.unique(one[0].targets["mask"].ids)) > 1
     for index in range(len(one)):
         np.testing.assert_array_equal(one.source_ids(index), two.source_ids(index))
-        np.testing.assert_array_equal(one[index].class_map.ids, two[index].class_map.ids)
+        np.testing.assert_array_equal(one[index].targets["mask"].ids, two[index].targets["mask"].ids)
     assert diagnose(made).ok

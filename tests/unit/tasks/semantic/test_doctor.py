@@ -45,7 +45,7 @@ def test_binary_masks_of_0_and_255_are_recognised_and_repaired(make_dataset):
     share = (disc + repaired.class_pixels("val")[1]) / total
     assert f"255 covers {share:.1%} of the pixels and becomes the object 'disc'" in repaired.text()
     dataset = SemanticDataset(repaired.spec, "train", imgsz=24, train=True)
-    assert set(np.unique(dataset[0].class_map.ids)) == {0, 1}
+    assert set(np.unique(dataset[0].targets["mask"].ids)) == {0, 1}
 
 
 @pytest.mark.parametrize("names", ["[disc]", "[ground, disc]"])

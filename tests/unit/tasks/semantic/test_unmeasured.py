@@ -135,7 +135,7 @@ def test_what_is_trained_on_ignores_the_hole(tmp_path: Path, cache: bool | str) 
         spec = DatasetSpec.load(make_dataset(tmp_path / f"{fill}", fill, hidden))
         samples.append(SemanticDataset(spec, "train", imgsz=SHAPE[0], train=True, cache=cache)[0])
     for sample in samples:
-        assert np.array_equal(sample.class_map.ids == 255, HOLE)
+        assert np.array_equal(sample.targets["mask"].ids == 255, HOLE)
         assert (sample.image[HOLE] == 114).all()
         assert np.array_equal(sample.image, samples[0].image)
 
