@@ -305,7 +305,8 @@ class YOLO(NetworkHandle, CallbackOwner):
             **options: see `yolo cfg`. `resume=True` goes on from the loaded `last.pt`, `resume=PATH` from that file.
 
         Returns:
-            The metrics of the best weights on the validation split.
+            The metrics of the best weights on the validation split; None where several GPUs were given, whose
+            processes leave them in the run's folder.
         """
         resume, save_dir = resumed_run(options, self.ckpt_path)
         config = self._config("train", options, base=resume.args if resume else None)

@@ -168,8 +168,8 @@ def wrong_channels(shape: tuple[int, ...], channels: int, kind: str) -> str:
 def read_ids(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a mask as the class ids it stores.
 
-    Palette images give indices (grey levels if every palette entry is grey), 1-bit images 0 and 1, others their single
-    channel at any depth.
+    These are the stored numbers, never what a viewer shows: the indices of a palette (one of greys, too), 0 and 1 of
+    an image of 1 bit, the numbers of a TIFF whose white is 0. Opacity beside the ids is left out.
 
     Returns:
         (H, W) uint8, or uint16 if the file has more than 8 bits.
@@ -186,14 +186,13 @@ def read_ids(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             raise ImageError("is a JPEG: lossy compression changes class ids. Save masks as PNG.")
         if header.pages > 1:
             raise ImageError(f"has {header.pages} pages or frames; a mask is a single picture.")
-        if header.channels != 1:
+        if header.channels != 1 and not (header.channels == 2 and header.alpha):
             raise ImageError(
                 f"has {header.channels} channels; a mask needs a single channel that holds class ids. "
                 "Convert it (yolo convert colors-to-ids), or list its colours in the dataset YAML: "
                 "colors: {name: [red, green, blue]}."
             )
-        ids = _decode_palette(data) if header.palette else _decode_grey(data, header)
-        return np.ascontiguousarray(_upright(ids, header))
+        return np.ascontiguousarray(_upright(_decode_ids(data, header), header))
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -318,41 +317,30 @@ def _with_channels(image: np.ndarray, channels: int, kind: str) -> np.ndarray:
     raise ImageError(wrong_channels(image.shape, channels, kind))
 
 
-def _decode_grey(data: bytes, header: Header) -> np.ndarray:
-    """Decode one channel without any conversion of values."""
+def _decode_ids(data: bytes, header: Header) -> np.ndarray:
+    """Decode the first channel without any conversion of its values."""
     if header.kind == "NPY":
         ids = np.load(io.BytesIO(data), allow_pickle=False)
-        ids = ids[..., 0] if ids.ndim == 3 else ids
-    elif header.kind in {"PNG", "TIFF"}:
+    elif header.kind == "TIFF":
+        ids = tiff.read_bands(data)
+    elif header.kind == "PNG" and not header.palette:
         ids = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-        if ids is not None and header.bits in _GREY_STEPS:
-            ids = ids // _GREY_STEPS[header.bits]
+        if ids is None:
+            raise ImageError("cannot be decoded as a single channel of class ids.")
+        ids = ids // _GREY_STEPS[header.bits] if header.bits in _GREY_STEPS else ids
     else:
-        ids = _pillow_array(data)[0]
-    if ids is None or ids.ndim != 2:
-        raise ImageError("cannot be decoded as a single channel of class ids.")
-    return _as_unsigned(ids.view(np.uint8) if ids.dtype == bool else ids)
+        ids = _stored_samples(data)
+    ids = ids if ids.ndim == 2 else ids[..., 0]
+    return _as_unsigned(ids.astype(np.uint8) if ids.dtype == bool else ids)
 
 
-def _decode_palette(data: bytes) -> np.ndarray:
-    """Decode palette indices; where every entry of the palette is grey, the entry is the id."""
-    indices, entries = _pillow_array(data)
-    if len(entries) and (entries == entries[:, :1]).all():
-        levels = np.zeros(256, np.uint8)
-        levels[: len(entries)] = entries[:, 0]
-        indices = levels[indices]
-    return indices
-
-
-def _pillow_array(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Decode with Pillow to stored samples and (N, 3) palette entries, of which there may be none."""
+def _stored_samples(data: bytes) -> np.ndarray:
+    """Decode with Pillow to what is stored; a palette is not looked at."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            samples = np.asarray(image)
-            entries: np.ndarray = np.asarray(image.getpalette() or [], np.uint8).reshape(-1, 3)
+            return np.asarray(image)
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"cannot be decoded: {error}.") from error
-    return samples, entries
 
 
 def _upright(image: np.ndarray, header: Header) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Bands are decoded by a detour that needs no TIFF codec of our own. A row of W pixels with N samples is the same bytes as
 a row of N x W grey pixels, so a copy of the file whose directory says "grey, N x W wide" is handed to OpenCV, and its
-answer is reshaped. Horizontal differencing (predictor 2) runs per band and is undone here.
+answer is reshaped. Samples of 1, 2 and 4 bits travel as the bytes that hold them. Horizontal differencing (predictor 2)
+runs per band and is undone here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ ALPHA, NODATA = 338, 42113
 _TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAX_PAGES = 4096
 _MAX_VALUES = 1 << 22
+_FILL_ORDER, _FAX_OPTIONS = 266, (292, 293)
 _JPEG_IN_TIFF = {6, 7}
+_FAX = {2, 3, 4}  # compressions of black and white, whose rows are no bytes before they are decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def pages_of(path: Path) -> list[Directory]:
 def read_bands(data: bytes) -> np.ndarray:
     """Decode every band of a TIFF file in the file's order.
 
-    Bands may be interleaved, in separate planes, or one to a page; overviews are skipped.
+    Bands may be interleaved, in separate planes, or one to a page; overviews are skipped. Numbers are those that are
+    stored: indices of a palette, and of a picture whose white is 0, as they are.
 
     Returns:
         (H, W, C) array of the file's sample type.
@@ -252,8 +256,12 @@ def _decode_block(data: bytes, page: Directory, flavour: _Flavour, samples: int,
     grey = _as_grey(data, page, flavour, samples, blocks)
     image = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_UNCHANGED)
     height, width = page.get(HEIGHT, 0), page.get(WIDTH, 0)
-    if image is None or image.shape != (height, width * samples):
+    if image is None or image.shape != (height, _bytes_wide(page, width * samples)):
         raise ImageError("is a TIFF whose compression or sample type cannot be decoded.")
+    if page.get(COMPRESSION, 1) in _FAX:
+        image = image // 255
+    elif page.get(BITS, 1) < 8:
+        image = _unpacked(image, page.get(BITS, 1))[:, : width * samples]
     image = image.reshape(height, width, samples)
     if page.get(PREDICTOR, 1) == 2:
         span = page.get(_TILE_WIDTH, width)  # differences start afresh in every tile
@@ -263,6 +271,18 @@ def _decode_block(data: bytes, page: Directory, flavour: _Flavour, samples: int,
     return image
 
 
+def _bytes_wide(page: Directory, samples: int) -> int:
+    """Say how many numbers OpenCV has to read for a row: its samples, or the bytes in which several of them lie."""
+    bits = page.get(BITS, 1)
+    return samples if bits >= 8 or page.get(COMPRESSION, 1) in _FAX else -(-samples * bits // 8)
+
+
+def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
+    """Take apart bytes that hold samples of 1, 2 or 4 bits, the first in the highest bits."""
+    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    return (packed[..., None] >> shifts & (2**bits - 1)).reshape(len(packed), -1)
+
+
 def _block_tags(page: Directory) -> tuple[int, int]:
     return _TILES if _TILES[0] in page.tags else _STRIPS
 
@@ -270,10 +290,11 @@ def _block_tags(page: Directory) -> tuple[int, int]:
 def _as_grey(data: bytes, page: Directory, flavour: _Flavour, samples: int, blocks: slice) -> bytes:
     """Copy a file with a new directory that describes the chosen blocks as one band, `samples` times as wide."""
     offsets, counts = _block_tags(page)
+    fax = page.get(COMPRESSION, 1) in _FAX
     tags: dict[int, Sequence[int]] = {
-        WIDTH: [page.get(WIDTH, 0) * samples],
+        WIDTH: [_bytes_wide(page, page.get(WIDTH, 0) * samples)],
         HEIGHT: [page.get(HEIGHT, 0)],
-        BITS: [page.get(BITS, 1)],
+        BITS: [page.get(BITS, 1) if fax else max(page.get(BITS, 1), 8)],
         COMPRESSION: [page.get(COMPRESSION, 1)],
         PHOTOMETRIC: [1],
         SAMPLES: [1],
@@ -283,10 +304,11 @@ def _as_grey(data: bytes, page: Directory, flavour: _Flavour, samples: int, bloc
         counts: page.tags.get(counts, ())[blocks],
     }
     if offsets in _TILES:
-        tags[_TILE_WIDTH] = [page.get(_TILE_WIDTH, 0) * samples]
+        tags[_TILE_WIDTH] = [_bytes_wide(page, page.get(_TILE_WIDTH, 0) * samples)]
         tags[_TILE_HEIGHT] = [page.get(_TILE_HEIGHT, 0)]
     else:
         tags[_ROWS_PER_STRIP] = [min(page.get(_ROWS_PER_STRIP, page.get(HEIGHT, 0)), page.get(HEIGHT, 0))]
+    tags |= {tag: page.tags[tag] for tag in (_FILL_ORDER, *_FAX_OPTIONS) if tag in page.tags}
     return _with_directory(data, tags, flavour)
 
 

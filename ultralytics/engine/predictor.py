@@ -97,6 +97,7 @@ class BasePredictor:
     def embed(self, frames: Source) -> Generator[Tensor, None, None]:
         """Yield for each image what the layers listed in `embed` return, averaged over its area; `save` writes it."""
         layers = LayerOutputs(self.model, self.args.embed)
+        self.unmeasured = []
         with frames, self._saver(frames) as saver, self._bar(frames) as bar, layers:
             for batch in frames:
                 vectors: list[Tensor] = [torch.empty(0)] * len(batch)

@@ -62,11 +62,15 @@ class BaseTrainer(TrainingSetup):
     def train(self) -> Any:
         """Run the training and return the validation metrics of the best weights.
 
-        With several GPUs the work is done by one process each, and this one waits for them.
+        With several GPUs the work is done by one process each, and this one waits for them: it returns None, the
+        metrics stand in the run's folder.
         """
         if needs_launch(self.args):
+            self._refuse_what_cannot_be_launched()
             with self._open_folder() as folder:
-                return launch(self.args, folder)
+                self._place(folder)
+                launch(self.args, folder)
+                return None
         device = select_device(self.args.device)
         with deterministic_mode(self.args.deterministic), process_group(device), ExitStack() as stack:
             self._place(stack.enter_context(self._open_folder()))
@@ -80,6 +84,16 @@ class BaseTrainer(TrainingSetup):
             self.callbacks.run("on_pretrain_routine_end", self)
             self._fit()
             return self._finish()
+
+    def _refuse_what_cannot_be_launched(self) -> None:
+        """Refuse what lives in this process or would be lost on the way to those of the GPUs."""
+        known = type(self) is self.task.resolve("trainer")
+        if known and self.resume is None:
+            return
+        raise ConfigError(
+            f"{'resume' if known else 'trainer'}= does not reach the processes of device={self.args.device}. Start "
+            "them yourself, with the call in a script: torchrun --nproc-per-node=2 script.py, without device=."
+        )
 
     def _fit(self) -> None:
         self._announce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Artefact:
         self.path = path
         self._opened: AutoBackend | None = None
         self._how: tuple[Any, ...] = ()
+        self._opening = threading.Lock()
 
     def open(self, options: Mapping[str, Any]) -> AutoBackend:
         """Open it as the options `device`, `runtime` and `dnn` say; one that is open like that is kept.
@@ -42,12 +44,13 @@ class Artefact:
         device, runtime, dnn = options.get("device"), options.get("runtime", "auto"), options.get("dnn", False)
         place = select_device(device) if device is not None else torch.device(self.row.device)
         how = (str(place), runtime, dnn)
-        if self._opened is None or how != self._how:
-            self.close()
-            toolchain = options.get("toolchain", "ask")
-            self._opened = AutoBackend(self.path, place, runtime=runtime, toolchain=toolchain, dnn=dnn)
-            self._how = how
-        return self._opened
+        with self._opening:  # threads that ask alike share what the first one opened
+            if self._opened is None or how != self._how:
+                self.close()
+                toolchain = options.get("toolchain", "ask")
+                self._opened = AutoBackend(self.path, place, runtime=runtime, toolchain=toolchain, dnn=dnn)
+                self._how = how
+            return self._opened
 
     @property
     def opened(self) -> AutoBackend:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 MANIFEST = "manifest.jsonl"
@@ -44,10 +44,9 @@ class OutputNames:
                 self._series.add(self._names[source].casefold())
             return self._names[source]
 
-    def _free(self, wanted: str, is_free: object) -> str:
-        check = is_free if callable(is_free) else self._is_free
+    def _free(self, wanted: str, is_free: Callable[[str], bool]) -> str:
         candidate, number = wanted, 2
-        while not check(candidate.casefold()):
+        while not is_free(candidate.casefold()):
             candidate, number = f"{wanted}-{number}", number + 1
         return candidate
 

@@ -26,4 +26,12 @@ def progress(iterable: Iterable | None = None, *, desc: str = "", total: int | N
     options.setdefault("disable", not is_main_process() or (not terminal and not options.get("leave", True)))
     options.setdefault("dynamic_ncols", True)
     options.setdefault("mininterval", 0.1 if terminal else 30.0)
-    return tqdm(iterable, desc=desc, total=total, **options)
+    return _Bar(iterable, desc=desc, total=total, **options)
+
+
+class _Bar(tqdm):
+    """A bar that says nothing when Ctrl-C comes while it is being made."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "start_t"):  # what tqdm sets last
+            super().__del__()

@@ -214,12 +214,6 @@ def test_a_palette_gives_indices(tmp_path, bits):
     np.testing.assert_array_equal(read_ids(tmp_path / "a.png"), values)
 
 
-def test_a_grey_palette_gives_its_levels(tmp_path):
-    values = RNG.integers(0, 3, (7, 9))
-    (tmp_path / "a.png").write_bytes(_grey_png(values, 8, bytes([7, 7, 7, 2, 2, 2, 255, 255, 255])))
-    np.testing.assert_array_equal(read_ids(tmp_path / "a.png"), np.array([7, 2, 255])[values])
-
-
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_one_bit_is_zero_and_one(tmp_path, suffix):
     values = RNG.integers(0, 2, (7, 9)).astype(bool)

@@ -35,3 +35,8 @@ def test_what_would_not_stay_is_not_drawn_where_there_is_no_terminal() -> None:
     output = io.StringIO()
     assert list(progress(range(3), leave=False, file=output)) == [0, 1, 2]
     assert output.getvalue() == ""
+
+
+def test_a_bar_that_ctrl_c_left_half_made_goes_in_silence() -> None:
+    kind = type(progress(range(3), disable=True))
+    kind.__new__(kind).__del__()  # an error in it is printed as "Exception ignored"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from torch import distributed
 
+from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.engine.train import launch as module
 from ultralytics.engine.train.launch import launch, needs_launch, process_group
 from ultralytics.errors import ConfigError, DeviceError
+from ultralytics.tasks import get_task
+from ultralytics.tasks.semantic.train import SemanticTrainer
 
 
 @pytest.fixture
@@ -54,3 +59,36 @@ def test_one_process_needs_no_group(rank: int, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WORLD_SIZE", "1")
     with process_group(torch.device("cpu")):
         assert not distributed.is_initialized()
+
+
+class _OwnTrainer(SemanticTrainer):
+    """What another process cannot know."""
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("trainer", "resume", "lost"), [(_OwnTrainer, None, "trainer="), (SemanticTrainer, object(), "resume=")]
+)
+def test_what_would_not_reach_the_processes_is_refused(trainer, resume, lost, tmp_path: Path) -> None:
+    config = get_cfg({"device": "0,1", "batch": 4, "project": str(tmp_path)})
+    with pytest.raises(ConfigError, match=f"{lost} does not reach the processes"):
+        trainer(config, get_task("semantic"), {}, resume=resume).train()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_afterwards_the_model_has_the_best_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    best = YOLO("yolo26n-sem.yaml")
+
+    def processes(command: list[str], **_options: object) -> SimpleNamespace:
+        config = yaml.safe_load(Path(command[-1].removeprefix("cfg=")).read_text())
+        (Path(config["save_dir"]) / "weights").mkdir()
+        best.save(Path(config["save_dir"]) / "weights" / "best.pt")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(module.subprocess, "run", processes)
+    model = YOLO("yolo26n-sem.yaml")
+    assert model.train(device="0,1", batch=4, project=str(tmp_path), name="run") is None
+    assert Path(model.ckpt_path) == tmp_path / "run" / "weights" / "best.pt"
+    for name, value in best.model.state_dict().items():
+        torch.testing.assert_close(model.model.state_dict()[name], value, rtol=0, atol=0)
